@@ -48,7 +48,7 @@ def described(id_: str, status: str, name: str = "notes.txt", error: str | None 
 
 def hear(uploads: Uploads, body: bytes, path: str = UPLOAD, status: int = 200, size: int = 0, kind: str = "") -> None:
     headers = {"content-type": kind or "application/json"}
-    uploads.hear(PageResponse(f"https://a.example{path}", status, headers), path, body, str(size))
+    uploads.handle(PageResponse(f"https://a.example{path}", status, headers), path, body, str(size))
 
 
 def test_files_are_done_when_the_site_has_read_each_of_them() -> None:
@@ -131,8 +131,8 @@ BODY = {
         ((NOTES,), ("f-1",), ["f-0", "f-1"], "ref_file_ids has 2 files instead of 1"),
         ((NOTES, PICTURE), ("f-1", "f-2"), ["f-1", "f-1"], "ref_file_ids has a file twice"),
         ((NOTES,), ("f-1",), ["f-0"], "ref_file_ids has 1 files that were not uploaded for this prompt"),
-        ((NOTES,), ("f-1",), "f-1", "ref_file_ids is no list of ids"),
-        ((NOTES,), ("f-1",), [1], "ref_file_ids is no list of ids"),
+        ((NOTES,), ("f-1",), "f-1", "ref_file_ids is not a list of ids"),
+        ((NOTES,), ("f-1",), [1], "ref_file_ids is not a list of ids"),
     ],
 )
 def test_a_request_carries_the_files_of_its_turn_and_no_others(

@@ -87,7 +87,7 @@ def test_going_on_is_only_for_the_turns_own_answer(path: str) -> None:
         "its chat_session_id is not the one of the turn"
     ]
     assert guard.differences(TURN, held(path, chat_session_id="c-1", message_id=None), None) == [
-        "its message_id is no number"
+        "its message_id is not a number"
     ]
 
 

@@ -1,6 +1,6 @@
-"""The listener: turns the changes of the message tree into the events of one answer.
+"""Turns the changes of the message tree into the events of one answer.
 
-One answer may come in several responses, each beginning with all text so far: a `TextFlow` gives out what is new.
+One answer may come in several responses, each beginning with all text so far: a `TextFlow` emits only what is new.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Piece(NamedTuple):
 
 
 class Answer:
-    """The answer of one turn, as far as it has come, over all its responses."""
+    """The answer of one turn so far, over all its responses."""
 
     def __init__(self, drift: Drift) -> None:
         self._drift = drift
@@ -49,12 +49,12 @@ class Answer:
         self._searches: dict[int, Mapping[str, Any]] = {}
         self._reread = False
         self._growing: tuple[Kind, Mapping[str, Any]] | None = None
-        self._repeated: list[_Piece] = []  # the answer's pieces since it was read from its beginning
+        self._repeated: list[_Piece] = []  # the answer's pieces since it was last read from the beginning
         self._withdrawn = False
         self._opened = False
         self._out = Outbox()
         self.number: str | None = None
-        """Id of the answer's message, once known."""
+        """The id of the answer's message, once known."""
 
     @property
     def message(self) -> Mapping[str, Any]:
@@ -65,7 +65,7 @@ class Answer:
 
     @property
     def status(self) -> str:
-        """The site's word for how far the answer is: WIP, INCOMPLETE, FINISHED, CONTENT_FILTER, ..."""
+        """The site's status of the answer: WIP, INCOMPLETE, FINISHED, CONTENT_FILTER, ..."""
         return text_of(self.message.get("status")) or "WIP"
 
     @property
@@ -84,52 +84,52 @@ class Answer:
         self._growing = None
 
     def apply(self, frame: Mapping[str, Any]) -> None:
-        """Take one frame of the stream."""
+        """Apply one frame of the stream."""
         words, piece = self._tree.growing, frame.get("v")
         if words is not None and self._growing and len(frame) == 1 and isinstance(piece, str):
             words.pieces.append(piece)
-            self._give(_Piece(self._growing[0], piece, self._growing[1]))
+            self._emit(_Piece(self._growing[0], piece, self._growing[1]))
             return
         self._growing = None
         for change in self._tree.apply(frame):
-            self._hear(change)
+            self._handle(change)
         self._settle()
 
     def title(self, text: str) -> None:
-        """Take the title of the conversation."""
+        """Emit the title of the conversation."""
         self._open()
         self._out.add(Title(text))
 
     def finish(self, reason: FinishReason) -> None:
-        """Give out what was held back for what might have followed, and the end."""
+        """Emit the text held back as a possible mark, then `Finish`."""
         self._open()
         self._out.write(Text, self._marks.flush())
         self._out.add(Finish(reason))
 
     def events(self) -> list[ChatEvent]:
-        """Return the events since the last call."""
+        """Return the events emitted since the last call."""
         return self._out.empty()
 
-    # What changed
+    # Changes
 
-    def _hear(self, change: Change) -> None:
+    def _handle(self, change: Change) -> None:
         match change.path:
             case () | ("response",):
                 self._reread = True
             case ("response", "fragments", *rest):
-                self._hear_fragments(change, rest)
+                self._handle_fragments(change, rest)
             case ("response", field, *_) if field in MESSAGE_FIELDS:
-                self._hear_field(change, field)
+                self._handle_field(change, field)
             case path:
                 self._drift.note("path", *path)
 
-    def _hear_field(self, change: Change, field: str) -> None:
+    def _handle_field(self, change: Change, field: str) -> None:
         if field == "search_results":
-            self._saw_search(self.message)
+            self._note_search(self.message)
         elif kind := _FLAT_KINDS.get(field):
-            self._hear_text(change, kind, self.message)
+            self._handle_text(change, kind, self.message)
 
-    def _hear_fragments(self, change: Change, rest: list[str]) -> None:
+    def _handle_fragments(self, change: Change, rest: list[str]) -> None:
         match rest, change.added:
             case [], list() as added:
                 for fragment in added:
@@ -137,32 +137,32 @@ class Answer:
             case (([] | [_] | [_, "type"]), _):
                 self._reread = True
             case [_, "content"], _:
-                self._hear_content(change, change.trail[3])
+                self._handle_content(change, change.trail[3])
             case [_, field, *_], _ if field in _FOUND_FIELDS:
-                self._saw_search(change.trail[3])
+                self._note_search(change.trail[3])
             case [_, field, *_], _ if field in FRAGMENT_FIELDS:
                 pass
             case _:
                 self._drift.note("path", *change.path)
 
-    def _hear_content(self, change: Change, fragment: Mapping[str, Any]) -> None:
+    def _handle_content(self, change: Change, fragment: Mapping[str, Any]) -> None:
         if kind := _KINDS.get(text_of(fragment.get("type"))):
-            self._hear_text(change, kind, fragment)
+            self._handle_text(change, kind, fragment)
 
-    def _hear_text(self, change: Change, kind: Kind, owner: Mapping[str, Any]) -> None:
+    def _handle_text(self, change: Change, kind: Kind, owner: Mapping[str, Any]) -> None:
         if isinstance(change.added, str):
             self._pieces.append(_Piece(kind, change.added, owner))
             self._growing = (kind, owner)
         else:
             self._reread = True
 
-    def _saw_search(self, found: Mapping[str, Any]) -> None:
+    def _note_search(self, found: Mapping[str, Any]) -> None:
         self._searches[id(found)] = found
 
-    # What the tree holds
+    # The tree
 
     def _read_message(self) -> None:
-        """Go through the whole message again: after a snapshot, or where something was replaced."""
+        """Read the whole message again: after a snapshot, or after a value was replaced."""
         self._pieces = []
         self._thinking.restart()
         self._restart_text()
@@ -172,11 +172,11 @@ class Answer:
         for field, kind in _FLAT_KINDS.items():
             if text := text_of(message.get(field)):
                 self._pieces.append(_Piece(kind, text, message))
-        self._saw_search(message)
+        self._note_search(message)
         fragments = message.get("fragments")
         for fragment in fragments if isinstance(fragments, list) else ():
             self._read_fragment(fragment)
-        self._see_withdrawal()
+        self._drop_withdrawn()
 
     def _read_fragment(self, fragment: Any) -> None:
         if not isinstance(fragment, dict):
@@ -187,10 +187,10 @@ class Answer:
             self._pieces.append(_Piece(kind, text_of(fragment.get("content")), fragment))
         elif name not in SILENT_TYPES:
             self._drift.note("fragment", name)
-        self._saw_search(fragment)
+        self._note_search(fragment)
 
-    def _see_withdrawal(self) -> None:
-        """Drop the answer where a template replaces it; the text that a content filter puts there counts as one."""
+    def _drop_withdrawn(self) -> None:
+        """Drop the answer if a template replaces it; the text that a content filter puts there counts as a template."""
         text = "".join(piece.text for piece in self._pieces if piece.kind == "answer")
         template = any(piece.kind == "template" for piece in self._pieces)
         filtered = self.status == "CONTENT_FILTER" and not self._withdrawn and not text.startswith(self.text)
@@ -199,10 +199,10 @@ class Answer:
         if filtered and not template:
             self._pieces.append(_Piece("template", text, {}))
 
-    # What is given out
+    # Events
 
     def _settle(self) -> None:
-        """Give out what a frame changed, once it is wholly applied."""
+        """Emit what a frame changed, after all of it is applied."""
         if self._reread:
             self._reread = False
             self._read_message()
@@ -210,9 +210,9 @@ class Answer:
             self._open()
         for found in self._searches.values():
             read_found(self._sources, found)
-        self._give_sources()
+        self._emit_sources()
         for piece in self._pieces:
-            self._give(piece)
+            self._emit(piece)
         self._searches, self._pieces = {}, []
 
     def _open(self) -> None:
@@ -221,7 +221,7 @@ class Answer:
             number = self.message.get("message_id")
             self._out.add(Opened(message=self.number or (None if number is None else str(number))))
 
-    def _give(self, piece: _Piece) -> None:
+    def _emit(self, piece: _Piece) -> None:
         match piece.kind:
             case "thinking":
                 self._out.write(Thinking, self._new(self._thinking, piece.text))
@@ -233,13 +233,13 @@ class Answer:
             case "answer" if self._withdrawn:
                 pass
             case _:
-                self._give_text(piece)
+                self._emit_text(piece)
 
     def _restart_text(self) -> None:
         self._text.restart()
         self._repeated = []
 
-    def _give_text(self, piece: _Piece) -> None:
+    def _emit_text(self, piece: _Piece) -> None:
         self._repeated.append(piece)
         new, is_expected = self._text.take(piece.text)
         if not is_expected:
@@ -247,21 +247,21 @@ class Answer:
             return
         text = self._marks.take(new, piece.owner)
         if text != new:
-            self._give_sources()
+            self._emit_sources()
         self._out.write(Text, text)
 
     def _rewrite(self) -> None:
-        """Give out the answer again: it does not begin any more with what was given out of it."""
+        """Emit the whole answer again: it no longer begins with the text already emitted."""
         self._drift.note("text differs")
         self._marks.flush()
         text = "".join([self._marks.take(piece.text, piece.owner) for piece in self._repeated])
-        self._give_sources()
+        self._emit_sources()
         self._out.add(Rewritten(text))
 
     def _page_of(self, owner: Mapping[str, Any], number: int) -> Page | None:
         return referred_page(owner.get("references"), self.message.get("fragments"), number)
 
-    def _give_sources(self) -> None:
+    def _emit_sources(self) -> None:
         if news := self._sources.news():
             self._out.add(news)
 

@@ -1,5 +1,5 @@
-// Finds the controls of the DeepSeek page. Each is looked for in several ways, the most stable first; `by` says
-// which one found it. Works on whatever the page shows now and changes nothing, but for `fill` and `clear`.
+// Finds the controls of the DeepSeek page. Each is looked up in several ways, the most stable first; `by` names
+// the way that found it. Reads the page as it is now and changes nothing, except `fill` and `clear`.
 (() => {
   const visible = element => {
     const box = element.getBoundingClientRect();
@@ -16,7 +16,7 @@
     return {element: null, by: ""};
   };
   const BUTTON = "button, [role=button], input[type=submit]";
-  // whatever is a button or at least looks like one to a person
+  // buttons, and elements that look like buttons to a person
   const pressable = root => {
     const found = all(BUTTON, root).filter(visible);
     const drawn = all("svg", root).map(one => one.parentElement.closest("div, span, a"))
@@ -24,12 +24,12 @@
     return [...new Set([...found, ...drawn.filter(one => !found.some(other => other.contains(one)))])];
   };
 
-  // the box in which an earlier message is edited stands in a .ds-textarea or in the list; the composer does not
+  // the box that edits an earlier message is inside a .ds-textarea or the list; the composer is not
   const boxes = () => all("textarea").filter(box => visible(box) && !box.readOnly && !box.disabled
     && !box.closest(".ds-textarea, [data-virtual-list-item-key], .ds-message, [role=dialog], dialog"));
   const lowest = found => found.reduce(
     (low, one) => low && low.getBoundingClientRect().bottom > one.getBoundingClientRect().bottom ? low : one, null);
-  // a hidden one only measures how high the text of another is
+  // a hidden textarea only measures the height of another one's text
   const areSeveral = place => all("textarea", place).filter(visible).length > 1;
   const beside = (box, selector) => {
     for (let at = box.parentElement, up = 0; at && at !== document.body && up < 6; at = at.parentElement, up++) {
@@ -47,7 +47,7 @@
     ["lowest textarea", () => lowest(boxes())],
   ]);
 
-  // the box of the composer: what is around it, as long as that is about as high and holds no other text box
+  // the composer's container: the outermost ancestor that is not much higher and holds no other text box
   const around = () => {
     const {element} = composer();
     let place = element?.parentElement;
@@ -67,7 +67,7 @@
   const drawing = svg => svg?.querySelector("path")?.getAttribute("d") || "";
   const icon = button => drawing(button.querySelector("svg"));
   const NO_COMPOSER = "[data-virtual-list-item-key], .ds-message, [role=dialog], dialog";
-  // a button that is off may have neither the role nor the cursor of one: its icon is a sign of its own
+  // a disabled button may have neither the role nor the cursor of one, but still has its icon
   const drawnAs = (pattern, root) => {
     const svg = root && all("svg", root).filter(one => visible(one) && pattern.test(drawing(one)) && !one.closest(NO_COMPOSER)).pop();
     const holder = svg && (svg.closest(BUTTON) ?? svg.parentElement.closest("div, span, a"));
@@ -83,8 +83,8 @@
     ["last button", () => buttons().pop()],
     ["icon elsewhere", () => drawnAs(SEND_OR_STOP, document.body)],
   ]);
-  // the page has taken the prompt: its button stops now, or something turns below the text box, and not in a switch;
-  // files stand above it
+  // the page has accepted the prompt: its button is a stop button now, or a spinner is below the text box and not in a
+  // switch; those of files are above it
   const isBusy = () => {
     const button = send().element, box = composer().element, place = around();
     const isInToggle = one => one !== place && (isToggle(one) || isInToggle(one.parentElement));
@@ -94,7 +94,7 @@
   };
 
   const toggles = () => all(".ds-toggle-button, [role=button][aria-pressed], button[aria-pressed], [role=switch]").filter(visible);
-  // the innermost element that shows just these words, and what of it can be pressed
+  // the pressable element around the innermost one with just these words
   const labelled = pattern => {
     const words = all("div, span, label, button").filter(one => visible(one) && text(one).length < 30
       && pattern.test(text(one)) && !one.closest("a, [data-virtual-list-item-key], .ds-message, [role=radiogroup]")).pop();
@@ -116,7 +116,7 @@
     }
     return /--selected|--active|\bactive\b|\bselected\b/.test(one.className);
   };
-  // the page keeps the switches here as a bare or wrapped boolean
+  // the page stores the switches as a bare or wrapped boolean
   const stored = name => {
     try {
       const value = JSON.parse(localStorage.getItem(name + "Enabled"));
@@ -133,7 +133,7 @@
       .find(one => /new chat|新对话/i.test(one.getAttribute("aria-label") || one.getAttribute("title")))],
     ["words", () => all("div, span").filter(one => visible(one) && NEW_CHAT.test(text(one))).pop()],
   ]);
-  // an answer that broke off shows a button with words below it; the icons of its toolbar have none
+  // an incomplete answer has a button with words below it; the icons of its toolbar have none
   const goOn = () => first([
     ["text", () => all(BUTTON).filter(one => visible(one) && /^(continue|continue generating|继续|继续生成)$/i.test(text(one))).pop()],
     ["class", () => all("[data-virtual-list-item-key]:last-child [class*=continue]").filter(visible).pop()],
@@ -152,7 +152,7 @@
     ["data-model-type", () => all("[role=radio][data-model-type=vision]").filter(visible)
       .find(one => one.getAttribute("aria-checked") === "false")],
   ]);
-  // hidden, as such inputs are; what it is given is uploaded at once
+  // may be hidden, as file inputs usually are; the page uploads at once what it is given
   const fileInput = () => first([
     ["beside the composer", () => all("input[type=file]", around() ?? document.createElement("div"))[0]],
     ["for several files", () => all("input[type=file][multiple]").pop()],
@@ -168,7 +168,7 @@
   const inConversation = () => /\/s\/[^/]+|\/[0-9a-f]{8}-[0-9a-f-]{20,}/i.test(location.pathname);
   const FORM = ".ds-sign-in-form__main, .ds-sign-in-form-wrapper, .ds-auth-form-wrapper, input[type=password]";
   const signedOut = () => /\/(sign_?in|login)\b/.test(location.pathname) || (!composer().element && all(FORM).some(visible));
-  // what leads from a form for a code to the one for a password: words, or a small icon beside it
+  // the control that switches from the form for a code to the one for a password: words, or a small icon beside it
   const byPassword = () => first([
     ["words", () => pressable(document.body)
       .find(one => /密码登录|\bpassword\b/i.test(name(one)) && !/forg[eo]t|reset|忘记/i.test(name(one)))],
@@ -187,7 +187,7 @@
       .map(text).filter(words => words.length < 400 && MUTE.test(words));
     return alerts.find(words => MUTE.test(words)) || words.pop() || alerts.join(" ");
   };
-  // the banner gives the time as this browser's clock shows it; seconds since 1970
+  // the banner gives the time in this browser's time zone; returns Unix seconds
   const moment = shown => {
     const [, year, month, day, hour, minute] = shown.match(/(\d{4})\D{1,3}(\d{1,2})\D{1,3}(\d{1,2})\D{1,4}(\d{1,2}):(\d{2})/) || [];
     if (year) return new Date(year, month - 1, day, hour, minute).getTime() / 1000;
@@ -201,7 +201,7 @@
     || all("script[src*='awswaf']").length > 0 || all(HUMAN).some(visible);
   const arrived = () => performance.getEntriesByType("navigation")[0]?.responseStatus || 200;
 
-  // what lies over the composer: the outermost element that is there and does not hold it
+  // what covers the composer: the outermost element at its middle that does not contain it
   const cover = () => {
     const {element} = composer();
     if (!element) return null;
@@ -216,7 +216,7 @@
     /^(close|dismiss|×|✕|关闭)$|\bclose\b/i,
     /^(cancel|got it|ok(ay)?|not now|later|skip|no thanks|reject.*|decline.*|.*necessary.*|知道了|我知道了|取消|稍后.*|跳过|拒绝.*|仅.*)$/i,
   ];
-  // what binds its user is for a person to press
+  // consent that binds the user is for a person to give
   const CONSENT = /\b(accept|agree|allow|consent|i understand)\b|同意|接受|允许/i;
   const closer = () => first([
     ["words", () => {
@@ -231,7 +231,7 @@
   const outline = element => `${element.tagName.toLowerCase()}${element.id ? "#" + element.id : ""}`
     + (typeof element.className === "string" && element.className ? "." + element.className.trim().split(/\s+/).join(".") : "");
 
-  // short messages of the page to its user, never what somebody wrote
+  // short messages of the page to its user, never text of the chat
   const NOTICE = "[role=alert], [role=alertdialog], .ds-notification, .ds-toast, [class*=toast], [class*=notification],"
     + " .ds-form-item__feedback";
   const notices = () => all(NOTICE).filter(one => visible(one) && text(one) && !one.querySelector(NOTICE)
@@ -267,8 +267,8 @@
     deleteButton, byPassword,
   };
   const isEmpty = () => !inConversation() && messages() === 0 && !!composer().element;
-  // whether a switch is on, and whether what is shown is also what the page keeps, where that is known; null where
-  // there is no such switch; with `by` "kept" what the page keeps counts alone, with "shown" what it shows
+  // whether a switch is on, and whether the shown state equals the stored one, where that is known; null if there is
+  // no such switch; with `by` "kept" only the stored state counts, with "shown" only the shown one
   const position = (name, by) => {
     const {element} = CONTROLS[name]();
     if (!element) return null;
@@ -278,13 +278,13 @@
   const positions = (switches, by) => Object.fromEntries(Object.keys(switches).map(name => [name, position(name, by)]));
   const stand = (switches, by) => Object.entries(positions(switches, by))
     .every(([name, now]) => now ? now.isSettled && now.on === switches[name] : !switches[name]);
-  // the positions, once what is shown is what the page keeps
+  // the positions, once the shown states equal the stored ones; else null
   const settled = (switches, by) => {
     const now = positions(switches, by);
     return Object.values(now).every(one => one === null || one.isSettled) ? now : null;
   };
 
-  // what stands in the way of a prompt, or null while the page is not done yet
+  // whether the page accepts a prompt, or why not; null while it is still loading
   const state = () => {
     if (signedOut()) return {is: "signed out"};
     if (composer().element) return document.readyState === "complete" ? {is: "ready"} : null;
@@ -297,9 +297,10 @@
   };
   const holds = id => location.pathname.endsWith("/" + id) && messages() > 0 && !!composer().element;
 
-  // puts `prompt` into the composer unless it is there, or the page has taken it: then it is gone, and the last
-  // message is no more the one of `before`, or the page is busy; where it is gone without such a sign it is put
-  // there again only if `again`; returns what it did, the last message, and what the page tells its user
+  // Puts `prompt` into the composer unless it is there or the page has accepted it. The page has accepted it if the
+  // composer is empty and the last message is not `before` any more, or the page is busy; if the composer is empty
+  // without such a sign, the prompt is put there again only with `again`. Returns what it did, the last message, the
+  // page's notices, and whether the page is busy with the prompt.
   const fill = (prompt, before, again) => {
     const {element} = composer();
     const result = did => ({did, last: last(), notices: notices(), busy: did === "taken" && isBusy()});
@@ -311,15 +312,15 @@
     }
     const seen = result(old === "" ? "filled" : "there");
     element.focus();
-    // last of all, because from here on every question about sizes makes the browser lay out the whole prompt
+    // last, because from here on every measurement makes the browser lay out the whole prompt
     if (old !== prompt) put(element, prompt, "insertText");
     return seen;
   };
 
   return {
     element: (name, ...given) => CONTROLS[name](...given).element,
-    // where to click on a control, if nothing is in the way of it: the middle of it, as it stands now; `isUnder` tells
-    // that what is in the way lies over the whole chat
+    // where to click a control: its middle, and whether it is clear of other elements; `isUnder` tells that what
+    // covers it covers the whole chat
     aim: (name, ...given) => {
       const {element, by} = CONTROLS[name](...given);
       if (!element) return null;
@@ -340,10 +341,10 @@
     holds,
     positions,
     settled,
-    // whether the switches stand as they must; a prompt that is given is put into the composer at once then
+    // whether the switches are as wanted; if so, a given prompt is put into the composer at once
     stand: (switches, by, prompt) => stand(switches, by) && (prompt === null || fill(prompt, null, true)),
-    // the state, and once that is ready all that must be known before a prompt, in one look; where everything is as it
-    // must be, a prompt that is given is put into the composer at once
+    // the state, and once that is ready all that must be known before a prompt, in one call; if everything is as
+    // wanted, a given prompt is put into the composer at once
     look: (id, switches, by, prompt) => {
       const now = state();
       if (now?.is !== "ready") return now;

@@ -1,4 +1,4 @@
-"""The page's second way to an answer: where a stream broke and cannot be resumed, it loads the conversation; no I/O."""
+"""Reads an answer from the conversation that the page loads when a stream broke and cannot be resumed; no I/O."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 NOT_RUNNING = 22
-"""The code with which the site says that there is nothing to resume: the answer is over."""
+"""The code of the site for nothing to resume: the answer is over."""
 
 
 def is_over(body: bytes) -> bool:
-    """Tell whether a refused resumption says that the answer is not being written any more."""
+    """Tell whether a refused resumption says that the answer is no longer being written."""
     try:
         envelope = json.loads(body)
     except (ValueError, RecursionError):
@@ -20,7 +20,7 @@ def is_over(body: bytes) -> bool:
 
 
 def message_of(envelope: Any, number: str | None) -> Mapping[str, Any] | None:
-    """Return the message of that id out of a conversation's history."""
+    """Return the message with that id from a conversation's history, or None."""
     messages = _dict(_inner(envelope).get("biz_data")).get("chat_messages")
     found = (one for one in messages if isinstance(one, dict)) if isinstance(messages, list) else ()
     return next((one for one in found if number is not None and str(one.get("message_id")) == number), None)

@@ -1,4 +1,4 @@
-"""Deletes a conversation as a person does: by the menu of its row in the sidebar."""
+"""Deletes a conversation through the menu of its row in the sidebar."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bridge.sites.deepseek.page import NAMES, DeepSeekPage
 async def delete_conversation(
     page: DeepSeekPage, conversation: str, go_to: Callable[[str], Awaitable[None]], may_act: Callable[[], None]
 ) -> None:
-    """Open the menu of the conversation's row, choose Delete, and confirm it; `may_act` is asked before each click.
+    """Open the menu of the conversation's row, choose Delete and confirm; `may_act` is called before each click.
 
-    The sidebar may not list an old conversation before `go_to` has brought it up; what that raises is raised.
+    The sidebar may not list an old conversation before `go_to` has opened it; errors of `go_to` pass through.
     """
     if not await page.hover("row", conversation):
         await go_to(conversation)

@@ -1,7 +1,7 @@
 """The decoder for chat.deepseek.com: bytes of the page's own responses in, chat events out, no I/O.
 
-This module knows the responses and named events of a turn and how they end; `deepseek_tree` applies the
-patches, `deepseek_answer` turns what they change into events, `deepseek_refusals` reads the site's refusals.
+This module handles the responses and named events of a turn and how they end; `message_tree` applies the
+patches, `answer` turns their changes into events, `refusals` translates the site's refusals.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def _now() -> datetime:
 
 
 class DeepSeekDecoder(DeferredErrorDecoder):
-    """Turns one turn's responses into events (see `Decoder`).
+    """The decoder of one turn's responses (see `Decoder`).
 
-    `status` and `goes_on` tell how far the answer is. After FINISHED or CONTENT_FILTER nothing but the title
-    is to be expected. `Finish` is given out on `event: close` or at `end`, whichever comes first. An `end`
-    without `Finish` means INCOMPLETE with `goes_on`: the page asks for the rest by itself. A caller that
-    presses Continue after `Finish("length")` may also go on with `begin`; no text is given out twice.
+    `status` and `goes_on` tell how far the answer is. After FINISHED or CONTENT_FILTER only the title may follow.
+    `Finish` is emitted on `event: close` or at `end`, whichever comes first. An `end` without `Finish` means
+    INCOMPLETE with `goes_on`: the page requests the rest by itself. After `Finish("length")` a caller that
+    presses Continue may call `begin` again; no text is emitted twice.
     """
 
     def __init__(self, now: Callable[[], datetime] = _now) -> None:
@@ -59,12 +59,11 @@ class DeepSeekDecoder(DeferredErrorDecoder):
 
     @property
     def drift(self) -> Mapping[str, int]:
-        """What was not understood, and how often."""
         return self._drift
 
     @property
     def status(self) -> str:
-        """The site's word for how far the answer is: WIP, INCOMPLETE, FINISHED, CONTENT_FILTER, ..."""
+        """The site's status of the answer: WIP, INCOMPLETE, FINISHED, CONTENT_FILTER, ..."""
         return self._answer.status
 
     @property
@@ -74,11 +73,10 @@ class DeepSeekDecoder(DeferredErrorDecoder):
 
     @property
     def goes_on(self) -> bool:
-        """Whether the page will ask for the rest of the answer by itself."""
+        """Whether the page will request the rest of the answer by itself."""
         return self._resumes or bool(self._answer.message.get("auto_continue"))
 
     def begin(self, response: PageResponse) -> None:
-        """Start a response; judge its status and content type."""
         self._raise_failure()
         path = urlsplit(response.url).path
         self._is_history, self._is_resumption = path == HISTORY, path == RESUME
@@ -92,7 +90,6 @@ class DeepSeekDecoder(DeferredErrorDecoder):
             self._answer.restart()
 
     def feed(self, data: bytes) -> Sequence[ChatEvent]:
-        """Take the next bytes, cut anywhere, and return the events that they complete."""
         self._raise_failure()
         if self._empty:
             self._sniff(data)
@@ -100,27 +97,26 @@ class DeepSeekDecoder(DeferredErrorDecoder):
             self._body += data[: (_LONGEST_HISTORY if self._is_history else _LONGEST_BODY) - len(self._body)]
             return ()
         for event in self._sse.feed(data):
-            self._hear(event)
+            self._handle(event)
             if self._failure:
                 break
         return self._events()
 
     def end(self) -> Sequence[ChatEvent]:
-        """Take the end of the body and return the last events."""
         self._raise_failure()
         if self._is_history:
-            return self._take_from_history()
+            return self._read_history()
         if self._body is not None:
             if self._is_resumption and is_over(bytes(self._body)):
-                return ()  # the page takes it from its history now
+                return ()  # the page now loads the answer from the history
             raise refused_by_body(bytes(self._body), self._now())
         if self._empty:
             raise SiteError("The site answered with an empty body.")
         self._conclude(ended=True)
         return self._events()
 
-    def _take_from_history(self) -> Sequence[ChatEvent]:
-        """Take the answer from where the page takes it after its stream broke, if it is whole there."""
+    def _read_history(self) -> Sequence[ChatEvent]:
+        """Return the answer from the history that the page loads after its stream broke, if it is complete there."""
         message = message_of(parse_json(bytes(self._body or b"").decode("utf-8", "replace")), self.number)
         if message is not None and message.get("status") in ("FINISHED", "CONTENT_FILTER"):
             self._answer.restart()
@@ -129,7 +125,7 @@ class DeepSeekDecoder(DeferredErrorDecoder):
         return self._events()
 
     def _sniff(self, data: bytes) -> None:
-        """Look at the first bytes: the site sends JSON in place of a stream, whatever the headers say."""
+        """Recognize a JSON body in place of a stream by its first bytes; the site's headers do not tell."""
         start = data.lstrip(b"\xef\xbb\xbf \t\r\n")
         self._empty = not start
         if start.startswith(b"{"):
@@ -138,17 +134,17 @@ class DeepSeekDecoder(DeferredErrorDecoder):
     def _events(self) -> Sequence[ChatEvent]:
         return self._events_first(self._answer.events())
 
-    def _hear(self, event: ServerSentEvent) -> None:
+    def _handle(self, event: ServerSentEvent) -> None:
         if self._finished:
             self._drift.note("after the end", event.event)
         elif event.event != "message":
-            self._hear_named(event.event, parse_json(event.data))
+            self._handle_named(event.event, parse_json(event.data))
         elif event.data == "[DONE]":
             self._conclude(ended=False)
         else:
-            self._hear_frame(parse_json(event.data))
+            self._handle_frame(parse_json(event.data))
 
-    def _hear_frame(self, frame: Any) -> None:
+    def _handle_frame(self, frame: Any) -> None:
         if not isinstance(frame, dict):
             self._drift.note("frame")
         elif "choices" in frame:
@@ -157,14 +153,14 @@ class DeepSeekDecoder(DeferredErrorDecoder):
         else:
             self._answer.apply(frame)
 
-    def _hear_named(self, name: str, data: Any) -> None:
+    def _handle_named(self, name: str, data: Any) -> None:
         match name, data:
             case "ready", {"response_message_id": int() | str() as number}:
                 self._answer.number = str(number)
             case "title", {"content": str() as title}:
                 self._answer.title(title)
             case (("hint" | "toast"), dict()):
-                self._hear_hint(data)
+                self._handle_hint(data)
             case "close", _:
                 self._resumes = isinstance(data, dict) and data.get("auto_resume") is True
                 self._closed = not self._resumes and not (
@@ -176,7 +172,7 @@ class DeepSeekDecoder(DeferredErrorDecoder):
             case _ if name not in SILENT_EVENTS:
                 self._drift.note("event", name)
 
-    def _hear_hint(self, hint: Mapping[str, Any]) -> None:
+    def _handle_hint(self, hint: Mapping[str, Any]) -> None:
         refusal = refused_by_hint(hint, has_begun=bool(self._answer.text or self._answer.thinking))
         if refusal and self.status in ("FINISHED", "CONTENT_FILTER"):
             self._drift.note("refusal after", self.status)
@@ -184,7 +180,7 @@ class DeepSeekDecoder(DeferredErrorDecoder):
             self._failure = refusal
 
     def _conclude(self, *, ended: bool) -> None:
-        """Finish the answer if it is complete; at the end of the body, or else say why it is not."""
+        """Finish the answer if it is complete; else set the error, unless more of it may still follow."""
         if self._finished:
             return
         match self.status:
@@ -194,7 +190,7 @@ class DeepSeekDecoder(DeferredErrorDecoder):
                 self._finish("content_filter")
             case "INCOMPLETE" if not self.goes_on and (self._answer.text or self._answer.thinking):
                 self._finish("length")
-            case "WIP" if ended and self._closed and self._answer.text:  # closed in good order: it says all but that
+            case "WIP" if ended and self._closed and self._answer.text:  # closed cleanly; only the status is missing
                 self._finish("stop")
             case "WIP" if not ended or self._resumes:
                 pass

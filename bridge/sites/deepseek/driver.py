@@ -1,7 +1,7 @@
-"""Drives the page of chat.deepseek.com: finds its controls in several ways, and works them as a person does.
+"""Drives the page of chat.deepseek.com: finds its controls in several ways, and operates them by mouse and keyboard.
 
-The page may ignore Enter while it is being built, and nothing here waits for that to be over, because every send is
-judged at the gate: what was wrong or lost is simply done again, in the chat where it was.
+The page may ignore Enter while it is still rendering. Nothing here waits for that to end, because every send is
+checked at the gate: what was wrong or lost is repeated in the same chat.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from bridge.sites.send_limits import CONVERSATION_LIMIT, DEAF_TO_ENTER, GONE_AFT
 CONTEXT_LENGTH = 982_000
 """Tokens in one message; 700 more were refused in October 2026."""
 PRESET = ("deepseek-v4-flash", "deepseek-v4-pro", "deepseek-v4.1-flash", "deepseek-v4.1-pro")
-"""Names of the site's paid API, which clients are preset to; the page has one model behind its switches."""
+"""Model names of the site's paid API, which clients have as presets; the page has one model behind its switches."""
 
 BASE = Model("deepseek", context_length=CONTEXT_LENGTH, files=True, vocabulary="deepseek")
 
 
 class Driver(SiteDriver):
-    """Drives one page of chat.deepseek.com."""
+    """The driver of one page of chat.deepseek.com."""
 
     title = "DeepSeek"
     start_url = "https://chat.deepseek.com"
@@ -59,7 +59,7 @@ class Driver(SiteDriver):
     )
     hosts = ("*.deepseek.com", "*.awswaf.com", "*.hcaptcha.com", *SIGN_IN_HOSTS)
     prompt_limit = 2_621_440
-    prompt_lines = 100_000  # laying out a million takes a renderer 14 seconds and 3 GiB
+    prompt_lines = 100_000  # the layout of a million takes a renderer 14 seconds and 3 GiB
     direction_changes = 20_000  # three seconds; 100,000 in one line take a renderer 100
     login_in_indexed_db = False
     private = "textarea, img[src^='blob:'], .ds-message, [data-virtual-list-item-key], a[href*='/s/']"
@@ -70,22 +70,22 @@ class Driver(SiteDriver):
         self._decoder = DeepSeekDecoder()
         self._wrong: Sequence[str] = ()
         self._begun: str | None = None
-        """The conversation that the page began for a request which was turned back for its switches alone."""
+        """The conversation that the page began for a request that was rejected only for its switches."""
         self._has_files = False
-        """Whether the composer may hold files that no prompt has taken along."""
+        """Whether the composer may still hold files that no prompt carried."""
         self._is_stale = False
-        """Whether the document may still be at work for an earlier turn, or has not come."""
+        """Whether the document may still be processing an earlier turn, or has not loaded."""
         self._shown = DeepSeekPage(page, self.origin)
         self._switches = switches.Switches(self._shown)
         self._typing = Typing()
 
     async def ready(self) -> None:
-        """Wait until the composer is there; raise what the page shows instead of it."""
+        """Wait until the composer is there; raise the error for what the page shows in its place."""
         await self._shown.come_home(self.limit * READY_SHARE * 1000)
         await self._state("state")
 
     async def open(self, turn: Turn) -> None:
-        """Bring up the conversation, or an empty new chat, and set both switches."""
+        """Open the conversation, or an empty new chat, and set both switches."""
         if self._has_files or self._is_stale or self.page.url.startswith(NO_DOCUMENT):
             await self._load(self.url)
             self._has_files = False
@@ -108,12 +108,12 @@ class Driver(SiteDriver):
         self._typing = Typing(seen["notices"], typed if prompt else None)
 
     async def attach(self, turn: Turn, limit: float) -> None:
-        """Hand the files to the page's own input, and note what the site calls them."""
+        """Upload the files through the page's own input, and record the ids that the site assigns."""
         self._has_files = True
         self._check.uploaded = await upload(self._shown, turn, limit, self.says, self.may_act)
 
     async def submit(self, turn: Turn) -> bool:
-        """Fill the composer in one go and press Enter; a page that has taken the prompt already is left alone."""
+        """Fill the composer in one step and press Enter, unless the page has already accepted the prompt."""
         typing = self._typing
         again = time.monotonic() > typing.pressed_at + GONE_AFTER
         seen, typing.typed = typing.typed, None
@@ -123,7 +123,7 @@ class Driver(SiteDriver):
         said = news(seen["notices"], typing.old_notices)
         match seen["did"]:
             case "there" if typing.presses and (refused := refusal(said)):
-                if is_generating(said):  # an answer that nobody reads; one on another device has no button here
+                if is_generating(said):  # an abandoned answer; one on another device has no button here
                     with suppress(SiteChanged):
                         await self.stop()
                 raise refused
@@ -134,17 +134,17 @@ class Driver(SiteDriver):
         return bool(seen["busy"])
 
     def refused(self, reply: Reply) -> BridgeError | None:
-        """Judge one of the page's calls by status, headers, and the codes in its JSON."""
+        """Return why the site refused one of the page's calls: by status, headers, and the codes in its JSON."""
         return super().refused(reply) or refused_call(reply, datetime.now(UTC))
 
     async def delete(self, conversation: str) -> None:
-        """Delete the conversation by the menu of its row."""
+        """Delete the conversation through the menu of its row."""
         await self.ready()
         with suppress(ConversationGone):
             await delete_conversation(self._shown, conversation, self.open_old_conversation, self.may_act)
 
     async def why_not_sent(self, calls: Sequence[str], *, is_at_work: bool) -> BridgeError:
-        """Say why the page sent nothing that the gate knows, and what it did call instead."""
+        """Return why the page sent no request that the gate knows, and what it called instead."""
         self._is_stale = True
         if is_at_work and not any(call.endswith("/completion") for call in calls):
             return await super().why_not_sent(calls, is_at_work=True)
@@ -158,7 +158,7 @@ class Driver(SiteDriver):
         return deaf_page(calls, self._shown.found.get("send"), await self._shown.ask("covered"))
 
     def mismatches(self, turn: Turn, request: PageRequest) -> Sequence[str]:
-        """Compare the page's request with the turn; one that goes on must go on with the turn's own answer."""
+        """Compare the page's request with the turn; one that continues must continue the turn's own answer."""
         reasons = self._check.differences(turn, request, self._decoder.number)
         self._wrong = reasons
         self._begun = (
@@ -168,11 +168,11 @@ class Driver(SiteDriver):
         return reasons
 
     def conversation_of(self, request: PageRequest) -> str | None:
-        """Read the conversation's id out of a completion request."""
+        """Return the conversation id in a request for an answer."""
         return request_check.conversation_of(request)
 
     async def go_on(self) -> bool:
-        """Click Continue below the answer that broke off."""
+        """Click Continue below an answer cut at its length limit."""
         try:
             await self._shown.wait_for("has", "goOn")
         except PlaywrightTimeout:
@@ -180,7 +180,7 @@ class Driver(SiteDriver):
         return await self._shown.click("goOn")
 
     async def open_old_conversation(self, conversation: str) -> None:
-        """Go to a conversation: by its row in the sidebar, else by its address."""
+        """Open a conversation: by its row in the sidebar, else by its address."""
         if not await self._shown.click("row", conversation):
             await self._load(f"{self.url}/a/chat/s/{parse.quote(conversation, safe='')}")
         try:
@@ -189,56 +189,56 @@ class Driver(SiteDriver):
             raise ConversationGone from error
 
     def resume_mismatches(self, conversation: str, request: PageRequest) -> Sequence[str]:
-        """Let only the request pass by which the page takes up an answer of the conversation."""
-        is_taken_up = request.path == RESUME and request_check.conversation_of(request) == conversation
-        return () if is_taken_up else ("it does not take up the old answer",)
+        """Accept only the request with which the page resumes an answer of the conversation."""
+        resumes = request.path == RESUME and request_check.conversation_of(request) == conversation
+        return () if resumes else ("it does not resume the old answer",)
 
     async def stop(self) -> None:
-        """Click the element that is the stop button while the site generates; with an empty composer it is safe."""
+        """Click the send button, which stops while the site generates; an empty composer makes that safe."""
         await self._shown.ask("clear")
         await self._shown.click_required("send")
 
     def decoder(self) -> Decoder:
-        """Return a fresh decoder; what passed the gate for an earlier turn counts no more."""
+        """Return a new decoder, and forget what passed the gate for an earlier turn."""
         self._check, self._decoder = request_check.CompletionCheck(), DeepSeekDecoder()
         self._wrong, self._begun = (), None
         return self._decoder
 
     @classmethod
     def fresh_decoder(cls) -> Decoder:
-        """Return a decoder that belongs to no page."""
+        """Return a new decoder without a page."""
         return DeepSeekDecoder()
 
     @classmethod
     def token_state(cls, url: str, token: str) -> dict[str, Any]:
-        """Return the localStorage in which the page keeps its `userToken`; it needs no cookie."""
+        """Return a storage state with the page's `userToken` in localStorage; it needs no cookie."""
         return token_state(url, token)
 
     async def sign_in(self, user: str, password: str) -> None:
-        """Fill the password form and send it; the caller waits for what comes of it."""
+        """Fill and submit the password form; the caller waits for the result."""
         self._typing = Typing(await self._shown.ask("notices"))
         await sign_in(self._shown, user, password, self.limit * READY_SHARE)
 
     async def says(self) -> Sequence[str]:
-        """Return the messages that the page has shown since the conversation was opened, or the login begun."""
+        """Return the messages that the page has shown since the last `open` or `sign_in`."""
         return news(await self._shown.ask("notices"), self._typing.old_notices)
 
     async def controls(self) -> Mapping[str, str]:
-        """Return by what each control was found; an empty text for one that was not."""
+        """Return how each control was found; an empty text if it was not."""
         return dict(await self._shown.ask("controls"))
 
     async def _press(self, *, busy: bool) -> None:
-        """Press Enter; where that has long been without effect, click the send button in turn with it."""
+        """Press Enter; after many presses without effect, alternate with clicks on the send button."""
         typing = self._typing
         typing.presses += 1
-        if busy:  # the page is still at another answer, which nobody reads
+        if busy:  # the site still generates an abandoned answer
             await self.stop()
         elif typing.presses <= DEAF_TO_ENTER or typing.presses % 3 or not await self._shown.click("send"):
             await self._shown.press("Enter")
         typing.pressed_at = time.monotonic()
 
     async def _state(self, question: str, *given: object) -> dict[str, Any]:
-        """Return what the page says once it can take a prompt; raise what it shows instead."""
+        """Return the answer to `question` once the page accepts a prompt; raise the error for what it shows instead."""
         try:
             state: dict[str, Any] = await self._shown.wait_for(question, *given, limit=self.limit * READY_SHARE * 1000)
         except PlaywrightTimeout as error:
@@ -255,9 +255,9 @@ class Driver(SiteDriver):
     async def _look(
         self, conversation: str | None, wanted: Mapping[str, bool], prompt: str | None = None
     ) -> dict[str, Any]:
-        """Look at all that must be known before a prompt, once nothing lies over the composer.
+        """Return all that must be known before a prompt, and uncover the composer if something covers it.
 
-        A `prompt` is put into it at the same time, and `typed` tells of that, where everything is right already.
+        If everything is right already, a `prompt` is put into the composer by the same call; `typed` is its result.
         """
         seen = await self._state("look", conversation, wanted, self._switches.by, prompt)
         if seen["covered"]:
@@ -265,7 +265,7 @@ class Driver(SiteDriver):
         return seen
 
     async def _go_to(self, conversation: str | None, wanted: Mapping[str, bool]) -> dict[str, Any]:
-        """Bring up the conversation or an empty new chat, and return what the page shows then."""
+        """Open the conversation or an empty new chat, and return what the page shows then."""
         if conversation is None:
             await self._new_chat()
         else:
@@ -273,7 +273,7 @@ class Driver(SiteDriver):
         return await self._look(conversation, wanted)
 
     async def _new_chat(self) -> None:
-        """Click New chat as a person does, prove that the chat is empty, and load the start page if it is not."""
+        """Click New chat and verify that the chat is empty; load the start page if it is not."""
         with suppress(PlaywrightTimeout):
             if await self._shown.click("newChat"):
                 await self._shown.wait_for("isEmpty")
@@ -284,7 +284,7 @@ class Driver(SiteDriver):
             raise SiteChanged(f"A new chat is not empty: the page went to {self._path()}.")
 
     async def _load(self, address: str) -> None:
-        """Load a document; one that does not come is asked for again by the next turn."""
+        """Load a document; if that fails, the next turn loads it again."""
         self._is_stale = True
         await self._shown.load(address)
         self._is_stale = False

@@ -1,4 +1,4 @@
-"""Translates the wire format of early 2025 (OpenAI-like chunks) into the patches that came after it."""
+"""Translates the wire format of early 2025 (OpenAI-like chunks) into the patches that replaced it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _STATUSES = {"stop": "FINISHED", "length": "INCOMPLETE", "content_filter": "CONT
 
 
 def frames_of_chunk(chunk: Mapping[str, Any], *, first: bool) -> Iterator[Mapping[str, Any]]:
-    """Yield a chunk as frames; the first one begins with a snapshot."""
+    """Yield a chunk as frames; the first chunk of a response begins with a snapshot."""
     if first:
         yield {"v": {"response": {"message_id": chunk.get("message_id"), "status": "WIP"}}}
     choices = chunk.get("choices")

@@ -1,6 +1,6 @@
 """Uploads files through the page's own file input, and reads the site's replies to the page.
 
-A file counts as taken when the site has read it. `Uploads` interprets those replies, without I/O.
+A file counts as accepted once the site has read it. `Uploads` interprets those replies, without I/O.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ LOOK = "/api/v0/file/fetch_files"
 READING = ("PENDING", "PARSING")
 READ = "SUCCESS"
 STILL = 1.0
-"""Seconds without any call about files after which the page is asked whether it tells its user something."""
+"""Seconds without any call about files after which the page's notices are read."""
 
 
 class Uploads:
-    """What the site has said about the files of one prompt."""
+    """The states of one prompt's files, as the site reports them."""
 
     def __init__(self, attachments: Sequence[Attachment]) -> None:
         self._attachments = attachments
@@ -51,7 +51,7 @@ class Uploads:
 
     @property
     def ids(self) -> frozenset[str]:
-        """Return the ids that the site gave to the files."""
+        """Return the ids that the site assigned to the files."""
         return frozenset(self._states)
 
     @property
@@ -66,10 +66,10 @@ class Uploads:
         read = [self._names[id_] for id_, state in self._states.items() if state == READ]
         return [one for one in self._attachments if one.name not in read] or self._attachments
 
-    def hear(self, response: PageResponse, path: str, body: bytes, size: str = "") -> None:
-        """Take one answer to the page; `size` is that of the file it was about, where the page had said it.
+    def handle(self, response: PageResponse, path: str, body: bytes, size: str = "") -> None:
+        """Handle one reply of the site; `size` is the file's size as the page sent it, or empty.
 
-        Raises `FileRejected` for a bad file, and what the refusal means for the account otherwise.
+        Raises `FileRejected` for a bad file, else the error that a refusal means for the account.
         """
         now = datetime.now(UTC)
         about = [one for one in self._attachments if str(one.size) == size] or self._attachments
@@ -108,10 +108,10 @@ async def upload(
     notices: Callable[[], Awaitable[Sequence[str]]],
     may_act: Callable[[], None],
 ) -> frozenset[str]:
-    """Give the files to the page and wait until the site has read them; return the ids that it gave them.
+    """Upload the files through the page and wait until the site has read them; return the ids that it assigned.
 
-    `may_act` is asked right before the page gets them.
-    Pictures want the model that sees: it is chosen where there is a choice, which is before the first prompt.
+    `may_act` is called right before the page gets the files. Images need the vision model, which is chosen if the page
+    offers it; it does so only before the first prompt.
     """
     if wants_sight(turn):
         await shown.click("visionModel")
@@ -132,7 +132,7 @@ async def upload(
             while not uploads.is_done:
                 response = await calls.next()
                 if response is not None:
-                    await _tell(uploads, response)
+                    await _handle(uploads, response)
                 elif says := await notices():
                     raise rejected(uploads.missing, f"its page says: {quote('; '.join(says))}")
     except TimeoutError as error:
@@ -142,71 +142,71 @@ async def upload(
 
 
 class _Calls:
-    """The page's calls about files, as they are answered."""
+    """A queue of the replies to the page's calls about files."""
 
     def __init__(self, files: Sequence[Attachment]) -> None:
         self._files = named(files)
-        self._heard: asyncio.Queue[Response | BridgeError] = asyncio.Queue()
+        self._replies: asyncio.Queue[Response | BridgeError] = asyncio.Queue()
         self._open = 0
 
     async def next(self) -> Response | None:
-        """Return the next answer, or None where the page is at nothing; raise what ended a call or the page."""
+        """Return the next reply, or None after `STILL` seconds without an open call; raise an error from the queue."""
         while True:
             try:
                 async with asyncio.timeout(STILL):
-                    heard = await self._heard.get()
+                    reply = await self._replies.get()
             except TimeoutError:
                 if self._open:
                     continue
                 return None
-            if isinstance(heard, BridgeError):
-                raise heard
-            return heard
+            if isinstance(reply, BridgeError):
+                raise reply
+            return reply
 
     def on_request(self, request: Request) -> None:
-        """Note that a call began."""
+        """Count a call that began."""
         self._open += _is_about_files(request)
 
     def on_response(self, response: Response) -> None:
-        """Note an answer."""
+        """Queue a reply."""
         if _is_about_files(response.request):
             self._open -= 1
-            self._heard.put_nowait(response)
+            self._replies.put_nowait(response)
 
     def on_failure(self, request: Request) -> None:
-        """Note that a call came to nothing; one that only looked may be made again."""
+        """Queue the error of a failed upload; the page may repeat any other call."""
         self._open -= _is_about_files(request)
         if urlsplit(request.url).path == UPLOAD:
-            self._heard.put_nowait(SiteError(f"The upload of {self._files} broke off."))
+            self._replies.put_nowait(SiteError(f"The upload of {self._files} broke off."))
 
     def on_end(self, _: Page) -> None:
-        """Note that the page is gone."""
-        self._heard.put_nowait(BrowserError("The page was lost in the middle of an upload."))
+        """Queue the error of a page that crashed or closed."""
+        self._replies.put_nowait(BrowserError("The page was lost in the middle of an upload."))
 
 
 @asynccontextmanager
 async def _calls(page: Page, files: Sequence[Attachment]) -> AsyncGenerator[_Calls]:
     calls = _Calls(files)
-    heard: tuple[tuple[Any, Callable[[Any], None]], ...] = (
+    listeners: tuple[tuple[Any, Callable[[Any], None]], ...] = (
         ("request", calls.on_request),
         ("response", calls.on_response),
         ("requestfailed", calls.on_failure),
         ("crash", calls.on_end),
         ("close", calls.on_end),
     )
-    for event, listener in heard:
+    for event, listener in listeners:
         page.on(event, listener)
     try:
         yield calls
     finally:
-        for event, listener in heard:
+        for event, listener in listeners:
             page.remove_listener(event, listener)
 
 
-async def _tell(uploads: Uploads, response: Response) -> None:
+async def _handle(uploads: Uploads, response: Response) -> None:
     seen = PageResponse(response.url, response.status, response.headers)
     size = response.request.headers.get("x-file-size", "")
-    uploads.hear(seen, urlsplit(response.url).path, await response.body(), size)
+    uploads.handle(seen, urlsplit(response.url).path, await response.body(), size)
 
 
 def _is_about_files(request: Request) -> bool:
@@ -214,7 +214,7 @@ def _is_about_files(request: Request) -> bool:
 
 
 def _data_of(body: bytes) -> dict[str, Any] | None:
-    """Return what a call returned, or None where it was refused."""
+    """Return the data of a reply, or None if the site refused the call."""
     try:
         document = json.loads(body)
         data = document["data"]

@@ -1,4 +1,4 @@
-"""What of the wire is known by name; anything else is drift."""
+"""The names of the wire format that the decoder knows; any other name counts as drift."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ FRAGMENT_FIELDS = frozenset({
 })
 # fmt: on
 SILENT_TYPES = frozenset({"SEARCH", "TOOL_SEARCH", "TOOL_OPEN", "READ_LINK", "TIP", "REQUEST", "FILE"})
-"""Fragments that are no part of the answer's text."""
+"""Types of fragments that are not part of the answer's text."""
 SILENT_EVENTS = frozenset({"update_session", "update_file", "finish"})
-"""Events that say nothing about the answer."""
+"""Named events without information about the answer."""

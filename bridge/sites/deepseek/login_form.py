@@ -1,4 +1,4 @@
-"""How an account of chat.deepseek.com is signed in: by the page's form, or by the token that the page keeps."""
+"""Signs an account of chat.deepseek.com in: by the page's form, or by the token that the page stores."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from bridge.errors import SiteChanged
 from bridge.sites.deepseek.page import DeepSeekPage
 
 SIGN_IN_HOSTS = (
-    *("*.fengkongcloud.com", "*.portal101.cn"),  # the check of the device
+    *("*.fengkongcloud.com", "*.portal101.cn"),  # device check
     *("accounts.google.com", "*.gstatic.com", "open.weixin.qq.com", "*.wx.qq.com"),
 )
 """Hosts that only the sign-in needs."""
 SWITCH_LIMIT = 5_000
-"""Milliseconds until the form for a password is there once it was asked for."""
+"""Milliseconds that the password form has to appear after the click that switches to it."""
 NO_FORM = "The page shows no form for a password, nor anything that leads to one: sign in by hand, without --form."
 
 
 async def sign_in(shown: DeepSeekPage, user: str, password: str, limit: float) -> None:
-    """Fill the password form, which has `limit` seconds to appear, and send it."""
+    """Fill and submit the password form, which has `limit` seconds to appear."""
     page = shown.page
     try:
         if await shown.wait_for("signInWay", limit=limit * 1000) == "switch":
@@ -39,6 +39,6 @@ async def sign_in(shown: DeepSeekPage, user: str, password: str, limit: float) -
 
 
 def token_state(url: str, token: str) -> dict[str, Any]:
-    """Return the storage state of a browser that the token signs in at `url`."""
+    """Return the storage state that signs a browser in at `url` with the token."""
     item = {"name": "userToken", "value": json.dumps({"value": token, "__version": "0"})}
     return {"cookies": [], "origins": [{"origin": url, "localStorage": [item]}]}

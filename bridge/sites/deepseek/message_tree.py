@@ -1,6 +1,6 @@
-"""The patch machine: keeps the site's message tree by the rules that the page's own parser has.
+"""Applies the site's patches to its message tree by the rules of the page's own parser.
 
-Path and operation stick from frame to frame, within a BATCH for themselves. A text that grows is a `TextNode`,
+Path and operation carry over from frame to frame, separately within each BATCH. A growing text is a `TextNode`,
 so that a frame costs the same however long the text already is.
 """
 
@@ -14,11 +14,11 @@ from bridge.sites.drift import Drift
 
 _DEEPEST_BATCH = 20
 _REPLACED_WHOLE = frozenset({"status", "quasi_status", "search_status", "type"})
-"""Words of a fixed list: the older wire lets APPEND stick when it sets them."""
+"""Fields with enumerated values: the older wire format sets them while APPEND still carries over."""
 
 
 class TextNode:
-    """A text of the tree that has grown by pieces."""
+    """A text of the tree that grows by pieces."""
 
     __slots__ = ("pieces",)
 
@@ -30,16 +30,16 @@ class TextNode:
 
 
 def text_of(value: Any) -> str:
-    """Return a text of the tree, empty for anything that is none."""
+    """Return the text of a node, empty for anything but a text."""
     return str(value) if isinstance(value, str | TextNode) else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that a frame changed, after it was done.
+    """One change by a frame, already applied.
 
-    `trail[i]` is the container in which `path[i]` was looked up. `added` is what an APPEND put to the end of
-    a text (`str`) or an array (`list`); it is None where a value was set.
+    `trail[i]` is the container in which `path[i]` was looked up. `added` is what an APPEND added to the end of
+    a text (`str`) or an array (`list`); None if a value was set.
     """
 
     path: tuple[str, ...]
@@ -55,17 +55,17 @@ class _Sticky:
 
 
 class MessageTree:
-    """One response's message, changed in place by each frame."""
+    """The message of one response, changed in place by each frame."""
 
     def __init__(self, drift: Drift) -> None:
         self.root: Any = {}
         self.growing: TextNode | None = None
-        """The text that a frame of nothing but a string adds to."""
+        """The text that a frame with only a string adds to."""
         self._sticky = _Sticky()
         self._drift = drift
 
     def apply(self, frame: Mapping[str, Any]) -> Iterator[Change]:
-        """Apply one frame; every change is yielded once it is done."""
+        """Apply one frame; yield each change after it is applied."""
         self.growing = None
         value = frame.get("v")
         if len(frame) == 1 and isinstance(value, dict) and isinstance(value.get("response"), dict):
@@ -114,7 +114,7 @@ class MessageTree:
         return Change(path, trail) if _set(owner, key, value) else None
 
     def _walk(self, path: tuple[str, ...]) -> tuple[Any, ...] | None:
-        """Return the containers on the way to the last part of the path, or None where there is no way."""
+        """Return the containers on the path to its last part, or None if the path does not exist."""
         trail = [self.root]
         for part in path[:-1]:
             trail.append(_get(trail[-1], _key(trail[-1], part)))
@@ -140,7 +140,7 @@ class MessageTree:
 
 
 def _key(owner: Any, part: str) -> str | int:
-    """Return a part of a path as its container takes it; negative numbers count from the end."""
+    """Return a part of a path as a key of its container; negative numbers count from the end."""
     if isinstance(owner, list) and part.removeprefix("-").isdecimal() and len(part) < 9:
         return int(part) + (len(owner) if part.startswith("-") else 0)
     return part
@@ -157,7 +157,7 @@ def _get(owner: Any, key: str | int) -> Any:
 
 
 def _set(owner: Any, key: str | int, value: Any) -> bool:
-    """Set one place and return whether there is such a place."""
+    """Set a value; tell whether the container has such a key."""
     match owner, key:
         case dict(), str():
             owner[key] = value

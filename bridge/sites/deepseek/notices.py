@@ -1,6 +1,6 @@
-"""What the page itself tells its user, in short messages beside the chat, and which error that is; no I/O.
+"""Maps the short messages that the page shows beside the chat to errors; no I/O.
 
-Only messages that are new since the prompt was typed count, and only while the page has not sent it.
+Only messages that appeared after the prompt was typed count, and only while the page has not sent it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ GENERATING = re.compile(r"正在生成|(being|still) generat", re.IGNORECASE)
 
 
 def news(shown: Sequence[str], before: Sequence[str]) -> list[str]:
-    """Return the messages that were not there before."""
+    """Return the messages of `shown` that are not in `before`."""
     return list((Counter(shown) - Counter(before)).elements())
 
 
 def refusal(notices: Sequence[str], *, also_unknown: bool = False) -> BridgeError | None:
-    """Return what the page's messages mean for a prompt that it does not send; perhaps also one that nobody knows."""
+    """Return the error that the page's messages mean for an unsent prompt; with `also_unknown` for any message."""
     for text in notices:
         said = f"The page did not send the prompt, and says: {quote(text)}"
         if TOO_LONG.search(text):
@@ -41,12 +41,12 @@ def refusal(notices: Sequence[str], *, also_unknown: bool = False) -> BridgeErro
 
 
 def is_generating(notices: Sequence[str]) -> bool:
-    """Tell whether the page says that it is still busy with another answer."""
+    """Tell whether a message says that the site is still generating another answer."""
     return any(GENERATING.search(text) for text in notices)
 
 
 def obstacle(state: Mapping[str, Any]) -> BridgeError:
-    """Return what the page shows in place of the chat."""
+    """Return the error for what the page shows in place of the chat."""
     match state["is"]:
         case "muted":
             until = datetime.fromtimestamp(state["until"], UTC) if state["until"] else None

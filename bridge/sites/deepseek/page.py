@@ -1,6 +1,6 @@
-"""The page of chat.deepseek.com as questions and clicks: `controls.js` asked, and asked again where the page moved on.
+"""Queries and clicks the page of chat.deepseek.com through `controls.js`, and retries where the page navigated.
 
-The page redraws itself at any time and may reload: an element that went away is looked for again.
+The page redraws itself at any time and may reload: an element that disappeared is looked up again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SCRIPT = """(origin => {{
 }})""".format(FOREIGN, files("bridge.sites.deepseek").joinpath("controls.js").read_text("utf-8").rstrip().rstrip(";"))
 CALL = "([script, name, given]) => script[name](...given)"
 LOOK_EVERY = 10
-"""Milliseconds between two looks at a page that is not there yet."""
+"""Milliseconds between two checks of a page that is not ready yet."""
 NAMES = {
     "composer": "composer",
     "send": "send button",
@@ -42,17 +42,17 @@ NAMES = {
     "deleteButton": "button that confirms the deletion",
 }
 HELD_UP = 0.5
-"""Seconds after which a page that is asked something counts as held up, not as one that lacks what was waited for."""
+"""Seconds without a reply after which a page counts as blocked, not as one that lacks what was waited for."""
 
 T = TypeVar("T")
 
 
 class DeepSeekPage(GuardedPage):
-    """Asks and clicks; `found` tells by what each control was found.
+    """The page, queried and clicked by control names; `found` holds how each control was found.
 
-    The script is compiled once for each document and then held by a handle, which the page cannot see. It is given
-    to documents of the site's own origin only, and whatever it is asked goes to the very document that it was given
-    to: what is asked, and the prompt with it, never reaches another one.
+    The script is compiled once for each document and held by a handle that the page cannot see. It runs only in
+    documents of the site's own origin, and every call goes to the document that holds the handle: a call, and the
+    prompt in it, never reaches another document.
     """
 
     def __init__(self, page: Page, origin: str) -> None:
@@ -65,11 +65,11 @@ class DeepSeekPage(GuardedPage):
         return await self._again(lambda script: self.page.evaluate(CALL, [script, function, given]))
 
     async def wait_for(self, function: str, *given: object, limit: float = QUICK) -> Any:
-        """Return what the function says as soon as that is something; raise Playwright's `TimeoutError`.
+        """Return the function's result as soon as it is truthy; raise Playwright's `TimeoutError`.
 
-        A page that was held up meanwhile, by the machine or by its own work, gets its time again.
+        If the page was blocked meanwhile, by the machine or by its own work, the time limit starts again.
         """
-        if there := await self.ask(function, *given):  # mostly it is, and asking costs less than waiting
+        if there := await self.ask(function, *given):  # mostly it is there, and asking costs less than waiting
             return there
 
         async def wait(script: JSHandle) -> Any:
@@ -89,7 +89,7 @@ class DeepSeekPage(GuardedPage):
                     raise
 
     async def click_required(self, control: str, *given: str) -> None:
-        """Click a control, which may still be coming; raise `SiteChanged` where the page has none."""
+        """Click a control, which may still have to appear; raise `SiteChanged` if the page has none."""
         if await self.click(control, *given):
             return
         with suppress(PlaywrightTimeout):
@@ -98,11 +98,11 @@ class DeepSeekPage(GuardedPage):
             raise SiteChanged(f"The page's control '{NAMES[control]}' was not found.")
 
     async def click(self, control: str, *given: str) -> bool:
-        """Click a control as a person does, also one that is called disabled; tell whether it is there."""
+        """Click a control with the mouse, even one marked as disabled; tell whether it is there."""
 
         async def click(script: JSHandle) -> bool:
             spot = await self.page.evaluate(CALL, [script, "aim", [control, *given]])
-            if spot is not None and spot["isUnder"]:  # a click would press what lies there
+            if spot is not None and spot["isUnder"]:  # a click would hit what covers it
                 await self.uncover()
                 spot = await self.page.evaluate(CALL, [script, "aim", [control, *given]])
             if spot is None:
@@ -115,14 +115,14 @@ class DeepSeekPage(GuardedPage):
             if element is None:
                 return False
             async with held(element):
-                with suppress(PlaywrightTimeout):  # what lies over it would get a click that is forced
+                with suppress(PlaywrightTimeout):  # a forced click would hit what covers it
                     await element.click(timeout=QUICK / 4)
             return True
 
         return await self._again(click)
 
     async def uncover(self) -> None:
-        """Send away what lies over the composer: by Escape, else by its own button."""
+        """Close what covers the composer: by Escape, else by its own button."""
         if (over := await self.ask("covered")) and over["human"]:
             raise HumanNeeded("The site asks for a human in front of the chat.")
         await self.press("Escape")
@@ -130,7 +130,7 @@ class DeepSeekPage(GuardedPage):
             await self.click("closer")
 
     async def hover(self, control: str, *given: str) -> bool:
-        """Bring a control into view and point at it; tell whether it is there."""
+        """Scroll to a control and move the mouse over it; tell whether it is there."""
 
         async def hover(script: JSHandle) -> bool:
             element = await self._find(script, control, *given)
@@ -143,7 +143,7 @@ class DeepSeekPage(GuardedPage):
         return await self._again(hover)
 
     async def find(self, control: str, *given: str) -> ElementHandle | None:
-        """Return the element of a control, to be `held` no longer than it is worked."""
+        """Return the element of a control; the caller must dispose of it (`held`)."""
         return await self._again(lambda script: self._find(script, control, *given))
 
     async def _find(self, script: JSHandle, control: str, *given: str) -> ElementHandle | None:
@@ -153,7 +153,7 @@ class DeepSeekPage(GuardedPage):
         return element
 
     async def _again(self, act: Callable[[JSHandle], Awaitable[T]]) -> T:
-        """Do it with the script of the document that is shown; again where the page moved on in the middle of it."""
+        """Run `act` with the script of the current document; run it again where a navigation interrupted it."""
         return await retried(lambda: self._once(act), self._forget_script)
 
     def _forget_script(self) -> None:
@@ -165,7 +165,7 @@ class DeepSeekPage(GuardedPage):
         return await act(self._script)
 
     async def _enter(self) -> JSHandle:
-        """Give the script to the document that is shown, if that is one of the site."""
+        """Compile the script in the current document, if that belongs to the site."""
         try:
             return await self.page.evaluate_handle(SCRIPT, self.origin)
         except PlaywrightError as error:
@@ -180,13 +180,13 @@ class DeepSeekPage(GuardedPage):
 
 
 class Typing:
-    """How far the page has come with the prompt of one turn."""
+    """The progress of the page with the prompt of one turn."""
 
     def __init__(self, old_notices: Sequence[str] = (), typed: dict[str, Any] | None = None) -> None:
         self.typed = typed
-        """What came of putting the prompt in, where that was done when the chat was opened."""
+        """The result of filling the composer, if that was done when the chat was opened."""
         self.before: str | None = None
-        """The last message when the prompt was first typed."""
+        """The last message of the chat when the prompt was first typed."""
         self.old_notices = old_notices
         self.presses = 0
         self.pressed_at = 0.0

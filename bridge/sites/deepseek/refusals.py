@@ -1,4 +1,4 @@
-"""How the site says no: by HTTP status, by a JSON body where a stream was expected, by a hint in the stream."""
+"""Translates the site's refusals into errors: HTTP status, JSON body in place of a stream, hint in the stream."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from bridge.sites.http_refusals import quote, refused_by_status
 _BY_BUSINESS: Mapping[int, tuple[type[SiteError], str]] = {
     2: (SiteError, "The site refused the chat"),
     7: (RateLimited, "The site says that messages come too often"),
-    9: (SiteBusy, "The account is at another answer already"),
+    9: (SiteBusy, "The account is already generating another answer"),
     10: (Muted, "The site has banned the account"),
-    11: (HumanNeeded, "The site takes this browser for a risk"),
+    11: (HumanNeeded, "The site considers this browser a risk"),
     22: (SiteError, "The site refused the chat"),
 }
-"""What the codes of the inner envelope mean."""
+"""The errors for the codes of the inner envelope (`biz_code`)."""
 _UNKNOWN = (SiteBusy, "The site refused the chat")
-"""A reason that nobody knows: the account is left alone for a while, and another one may have more luck."""
+"""The error for an unknown code: the account rests for a while, and another one may succeed."""
 
 
 def refused_by_body(body: bytes, now: datetime) -> BridgeError:
-    """Return what a JSON body in place of a stream means."""
+    """Return the error that a JSON body in place of a stream means."""
     try:
         envelope = json.loads(body)
     except (ValueError, RecursionError):
@@ -59,7 +59,7 @@ def refused_by_body(body: bytes, now: datetime) -> BridgeError:
 
 
 def refused_call(reply: Reply, now: datetime) -> BridgeError | None:
-    """Return what one of the page's own calls came to, if it was refused; its body counts where it is JSON."""
+    """Return the error of one of the page's own calls, if the site refused it; a body that is not JSON is ignored."""
     if refused := refused_by_status(reply.response, now):
         return refused
     try:
@@ -74,10 +74,10 @@ def refused_call(reply: Reply, now: datetime) -> BridgeError | None:
 
 
 def refused_by_hint(hint: Mapping[str, Any], *, has_begun: bool = False) -> BridgeError | None:
-    """Return what an in-stream `hint` or `toast` means; None for one that is only a remark.
+    """Return the error that an in-stream `hint` or `toast` means; None for a mere remark.
 
-    A reason that nobody knows, before a word of the answer: the account cannot be had now, perhaps because of an
-    answer that is being generated elsewhere.
+    An unknown reason before any text of the answer means that the account is busy, perhaps because the site is
+    generating another answer for it.
     """
     unknown = SiteError if has_begun else SiteBusy
     said = quote(hint.get("content")) or "no reason given"
@@ -118,14 +118,14 @@ def _muted(mute_until: Any, now: datetime) -> Muted:
 
 
 def called_of(calls: Sequence[str]) -> str:
-    """Return in words what the page called in place of the request that was expected."""
+    """Return as text what the page called in place of the expected request."""
     return f"it called {', '.join(calls)}" if calls else "it called nothing"
 
 
 def deaf_page(calls: Sequence[str], button: str | None, over: Mapping[str, str] | None) -> SiteChanged:
-    """Return the error of a page that neither Enter nor its send button (found by `button`) makes send.
+    """Return the error for a page on which neither Enter nor the send button (found by `button`) sends.
 
-    `over` is what covers the composer, if anything does.
+    `over` describes what covers the composer, if anything does.
     """
     says = f" Something covers its composer: {quote(over['what'])}." if over else ""
     click = f"the send button (found by {button})" if button else "a send button, which was not found,"

@@ -1,6 +1,6 @@
-"""The guard's eye: how a request that the page wants to send differs from the turn it was asked for; no I/O.
+"""Compares a request held at the gate with the turn it was asked for; no I/O.
 
-A text is never part of what it says.
+The differences never quote a text.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ CALLS = tuple(
     f"/api/v0/{name}"
     for name in ("chat_session/create", "chat/create_pow_challenge", "users/current", "client/settings")
 )
-"""What the page calls on the way to a prompt."""
+"""The calls that the page makes before it sends a prompt."""
 FOREIGN = ("/api/v0/chat/edit_message", "/api/v0/chat/regenerate")
-"""Requests for an answer that no turn asks for."""
+"""Requests for an answer that no turn makes."""
 OTHER_MODELS = ("expert", "vision")
-"""What the page's choice of a model may stand on; no turn asks for them, but for one with pictures."""
+"""Values of `model_type` that no turn asks for, except one with images."""
 SEEING_MODEL = "vision"
 
 
 class CompletionCheck:
-    """Judges the requests of one turn; what goes on must belong to the completion that passed."""
+    """The check of one turn's requests; one that continues must belong to the completion that passed."""
 
     def __init__(self) -> None:
         self.uploaded: Collection[str] = ()
-        """The ids that the site gave to the files of this turn."""
+        """The ids that the site assigned to the files of this turn."""
         self.saw_wrong_files = False
         self._conversation: str | None = None
 
     def differences(self, turn: Turn, request: PageRequest, answer: str | None) -> Sequence[str]:
-        """Return how `request` differs from `turn`, whose answer has the message id `answer`, once that is known."""
+        """Return how `request` differs from `turn`; `answer` is the message id of the turn's answer, once known."""
         path = request.path
         if path not in (COMPLETION, *GOING_ON):
             return (f"an unexpected request to {path}",)
@@ -57,13 +57,13 @@ class CompletionCheck:
 
 
 def conversation_of(request: PageRequest) -> str | None:
-    """Read the conversation's id out of a request for an answer."""
+    """Return the conversation id in a request for an answer, or None."""
     found = (_read(request.body) or {}).get("chat_session_id")
     return found if isinstance(found, str) else None
 
 
 def wants_sight(turn: Turn) -> bool:
-    """Tell whether the turn is one for the model that sees: it cannot search, nor take over a conversation."""
+    """Tell whether the turn needs the vision model, which can neither search nor continue a conversation."""
     has_image = any(attachment.is_image for attachment in turn.attachments)
     return has_image and turn.conversation is None and not turn.search
 
@@ -77,7 +77,7 @@ def _read(body: bytes) -> dict[str, Any] | None:
 
 
 def _wrong_prompt(turn: Turn, body: dict[str, Any]) -> list[str]:
-    """Return what is wrong with the text of a completion."""
+    """Return how the prompt of a completion differs from the turn's."""
     prompt = body.get("prompt")
     if not isinstance(prompt, str):
         return ["its prompt is missing"]
@@ -86,7 +86,7 @@ def _wrong_prompt(turn: Turn, body: dict[str, Any]) -> list[str]:
 
 
 def _differences(turn: Turn, body: dict[str, Any]) -> list[str]:
-    """Return what else is wrong with a completion."""
+    """Return how the switches, model and place of a completion differ from the turn's."""
     found: list[str] = []
     for name, wanted in (("thinking_enabled", turn.thinking), ("search_enabled", turn.search)):
         if body.get(name) is not wanted:
@@ -97,10 +97,10 @@ def _differences(turn: Turn, body: dict[str, Any]) -> list[str]:
 
 
 def _wrong_files(turn: Turn, body: dict[str, Any], uploaded: Collection[str]) -> list[str]:
-    """Return why a completion does not carry the files of the turn, each once, and no others."""
+    """Return why the files of a completion are not exactly those of the turn, each once."""
     carried = body.get("ref_file_ids") or []
     if not isinstance(carried, list) or not all(isinstance(one, str) for one in carried):
-        return ["ref_file_ids is no list of ids"]
+        return ["ref_file_ids is not a list of ids"]
     if len(carried) != len(turn.attachments):
         return [f"ref_file_ids has {len(carried)} files instead of {len(turn.attachments)}"]
     if len(set(carried)) != len(carried):
@@ -123,13 +123,13 @@ def _misplaced(turn: Turn, body: dict[str, Any]) -> list[str]:
 
 
 def _strays(turn: Turn, body: dict[str, Any], conversation: str | None, answer: str | None) -> list[str]:
-    """Return why a request that goes on does not go on with this turn's answer."""
+    """Return why a continuing request does not continue this turn's answer."""
     found: list[str] = []
     if conversation is None or body.get("chat_session_id") != conversation:
         found.append("chat_session_id is not the one of the turn")
     number = body.get("message_id")
     if not isinstance(number, int) or isinstance(number, bool):
-        found.append("message_id is no number")
+        found.append("message_id is not a number")
     elif answer is not None and str(number) != answer:
         found.append(f"message_id is {number} instead of {answer}")
     elif turn.parent is not None and turn.parent.isdecimal() and number <= int(turn.parent):
@@ -138,5 +138,5 @@ def _strays(turn: Turn, body: dict[str, Any], conversation: str | None, answer: 
 
 
 def _quoted(value: object) -> str:
-    """Return a switch or a number as it is, and of anything else only the type."""
+    """Return a switch or a number as it is, and only the type of anything else."""
     return repr(value) if value is None or isinstance(value, bool | int) else type(value).__name__

@@ -1,6 +1,6 @@
-"""Sources and the marks that name them: every found page gets one number, every mark in the answer uses it.
+"""Numbers the pages found by a search, and rewrites the citation marks in the answer to use these numbers.
 
-The site marks in two ways: `[citation:N]` names a result by its `cite_index`, `[reference:N]` an entry of the
+The site has two kinds of marks: `[citation:N]` names a result by its `cite_index`, `[reference:N]` an entry of the
 answer fragment's `references`, which names the fragment that searched or opened a page.
 """
 
@@ -22,7 +22,7 @@ _MARK_NAMES = ("[citation:", "[reference:")
 
 
 def read_found(sources: Bibliography, found: Mapping[str, Any]) -> None:
-    """Take the queries and pages of a fragment that searched or opened a page."""
+    """Add the queries and pages of a fragment that searched or opened a page."""
     for query in _list(found.get("queries")):
         sources.add_query(_text(query.get("query") if isinstance(query, dict) else query))
     for page in pages(found):
@@ -30,17 +30,17 @@ def read_found(sources: Bibliography, found: Mapping[str, Any]) -> None:
 
 
 def number(sources: Bibliography, page: Page) -> Source:
-    """Return the source that a page is."""
+    """Return the source for a page, adding it if it is new."""
     cite = page.get("cite_index")
     cite = cite if isinstance(cite, int) and not isinstance(cite, bool) and cite >= 0 else None
     return sources.add(page["url"], _text(page.get("title")), _text(page.get("snippet")), cite)
 
 
 class Marks:
-    """Puts source numbers into the marks of a text that arrives in pieces.
+    """A filter that puts source numbers into the marks of a text that arrives in pieces.
 
-    Holds back only what may be the beginning of a mark; a mark that names nothing known stays as it is.
-    `page_of` finds the page that a fragment's reference of a number names.
+    It holds back only what may be the beginning of a mark; a mark without a known source stays as it is.
+    `page_of` returns the page behind a fragment's reference with a given number.
     """
 
     def __init__(self, sources: Bibliography, page_of: Callable[[Mapping[str, Any], int], Page | None]) -> None:
@@ -49,7 +49,7 @@ class Marks:
         self._held = ""
 
     def take(self, piece: str, owner: Mapping[str, Any]) -> str:
-        """Take a piece of a fragment's text and return what can be given out."""
+        """Add a piece of a fragment's text and return the text that can be emitted."""
         if not self._held and "[" not in piece:
             return piece
         text = self._held + piece
@@ -58,7 +58,7 @@ class Marks:
         return _MARK.sub(lambda mark: self._renumber(mark, owner), text[:cut])
 
     def flush(self) -> str:
-        """Return what was held back."""
+        """Return the text held back."""
         held, self._held = self._held, ""
         return held
 
@@ -73,7 +73,7 @@ class Marks:
 
 
 def pages(found: Mapping[str, Any]) -> list[Page]:
-    """Return the pages of a fragment: the one that was opened, then those that a search found."""
+    """Return the pages of a fragment: the opened one, then those that a search found."""
     candidates = [found.get("result"), *_list(found.get("results")), *_list(found.get("search_results"))]
     return [page for page in candidates if isinstance(page, dict) and isinstance(page.get("url"), str)]
 
@@ -81,7 +81,7 @@ def pages(found: Mapping[str, Any]) -> list[Page]:
 def referred_page(references: Any, fragments: Any, number: int) -> Page | None:
     """Return the page behind the entry `number` of a fragment's references.
 
-    A reference to a search does not say which of its results is meant: the first one is taken.
+    A reference to a search does not say which of its results it means: the first one counts.
     """
     entries = _list(references)
     entry = entries[number] if number < len(entries) else None
@@ -94,7 +94,7 @@ def referred_page(references: Any, fragments: Any, number: int) -> Page | None:
 
 
 def _unfinished(text: str) -> int:
-    """Return where the beginning of an unfinished mark is, or the text's length."""
+    """Return the index at which an unfinished mark begins, or the text's length."""
     last = text.rfind("[")
     if last < 0:
         return len(text)

@@ -1,7 +1,7 @@
-"""The switches for DeepThink and Search: each is clicked once and judged by its effect, which may come late.
+"""Sets the switches for DeepThink and Search: each is clicked once and checked for its effect, which may be late.
 
-After a load or a click the page takes up to 1.5 seconds to show what a switch means. What it shows and what it keeps
-are compared, so that nothing is judged, and nothing clicked, while they still differ.
+After a load or a click the page takes up to 1.5 seconds to show the true state of a switch. The shown state is compared
+with the stored one, and nothing is decided or clicked while they differ.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ from playwright.async_api import TimeoutError as PlaywrightTimeout
 from bridge.sites.deepseek.page import DeepSeekPage
 
 SETTLING = 2_500
-"""Milliseconds that a switch gets to show what it means; 1,500 were measured."""
+"""Milliseconds that a switch has to show its true state; 1,500 were measured."""
 QUIET = 1_600
-"""Milliseconds without a click before the switches are judged again, after the gate found one wrong."""
+"""Milliseconds without a click before the switches are read again, after the gate found one wrong."""
 CLICKS = 2
-"""One that has had no effect is repeated once: a page that is still settling may ignore it, or take it back."""
+"""Attempts for each switch: a page that is still loading may ignore the first click, or undo it."""
 
 Source = Literal["both", "shown", "kept"]
 OTHER: Mapping[Source, Source] = {"both": "both", "shown": "kept", "kept": "shown"}
 
 
 class Switches:
-    """Sets the switches of one page; `by` is how their state is read."""
+    """The switches of one page; `by` is the source that their state is read from."""
 
     def __init__(self, page: DeepSeekPage) -> None:
         self._page = page
         self.by: Source = "both"
 
     async def settle_down(self) -> None:
-        """Let the page come to rest after the gate found a switch wrong, and believe the other source from now on."""
+        """Wait until the page is quiet after the gate found a switch wrong, and read the other source from now on."""
         self.by = OTHER[self.by]
         await self._page.page.wait_for_timeout(QUIET)
 
     async def set(
         self, wanted: Mapping[str, bool], wrong: Sequence[str], now: Mapping[str, Any] | None, prompt: str | None
     ) -> Any:
-        """Bring the switches into position; a missing one matters where it must be on, or the gate found it `wrong`.
+        """Set the switches; a missing one matters only if it must be on, or if the gate found it `wrong`.
 
-        `now` is their state, if that is clear already. A `prompt` is put into the composer in the look that finds
-        the clicks to have had their effect; returns what came of that, or nothing.
+        `now` is their state, if it is known already. A `prompt` is put into the composer by the same call that
+        verifies the clicks; returns the result of that, or None.
         """
         for _ in range(CLICKS):
             now = now or await self._settled(wanted)
@@ -58,7 +58,7 @@ class Switches:
         return None
 
     async def _settled(self, wanted: Mapping[str, bool]) -> dict[str, Any]:
-        """Return the state of the switches once it is clear; what is shown counts where it never becomes clear."""
+        """Return the state of the switches once both sources agree; if they never do, the shown state."""
         try:
             settled: dict[str, Any] = await self._page.wait_for("settled", wanted, self.by, limit=SETTLING)
         except PlaywrightTimeout:
@@ -68,7 +68,7 @@ class Switches:
 
 
 def of(differences: Sequence[str]) -> list[str]:
-    """Return the switches of which the gate's differences speak; empty where they speak of anything else, too."""
+    """Return the switches named in the gate's differences; empty if those include anything else."""
     names = [name for name in ("thinking", "search") if any(f"{name}_enabled" in one for one in differences)]
     return names if len(names) == len(differences) else []
 

@@ -1,4 +1,4 @@
-"""What is given out of a growing text: everything once, however often the site repeats it."""
+"""Emits a growing text once, however often the site repeats it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from bridge.sites.text_prefix import common_beginning
 
 
 class TextFlow:
-    """A text that is given out once, however often the site repeats its beginning.
+    """A text that is emitted once, however often the site repeats its beginning.
 
-    After `restart` the text is expected to repeat what is known of it. Where it differs, the common beginning counts as
-    repeated and all behind it as new; what that means for what was given out before, the caller decides.
+    After `restart` the text is expected to repeat its known part. If it differs, the common prefix counts as repeated
+    and everything after it as new; the caller decides what that means for the text already emitted.
     """
 
     __slots__ = ("_at", "_known", "_pieces")
@@ -29,7 +29,7 @@ class TextFlow:
         self._at = 0
 
     def take(self, piece: str) -> tuple[str, bool]:
-        """Take the next piece; return what of it is new, and whether it was as expected."""
+        """Add the next piece; return its new part, and whether the rest matched the known text."""
         if self._at < len(self._known):
             return self._compare(piece)
         self._pieces.append(piece)

@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from bridge.tasks import errors_logged
+from bridge.tasks import log_unexpected
 
 Step = Literal["waiting", "sending", "thinking", "writing"]
 """What happens with a chat: it has no account yet, the page is at it, the model thinks, the model answers."""
@@ -40,7 +40,6 @@ class WorkerState(StrEnum):
 
 MOST_CHUNKS = 1000
 """Chunks of one answer whose times are kept until the next report of its progress, a fraction of a second later."""
-
 CANCELLED = "cancelled"  # the result of a chat without an answer and without an error: its client has left
 LONGEST_DELAY = 60.0
 """Seconds; a chunk never takes so long from the page to the bridge."""
@@ -159,7 +158,6 @@ class ChatEnded:
     """The client's `traceparent`, in the form of the W3C; empty where it sent none."""
     key: str = ""
     site: str = ""
-    """That of the account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,5 +294,7 @@ class Telemetry:
     def emit(self, fact: Fact) -> None:
         """Call the sinks; one that fails harms neither the others nor the caller."""
         for sink in self._sinks:
-            with errors_logged("in a sink of telemetry"):
+            try:
                 sink(fact)
+            except Exception as error:  # noqa: BLE001 - an outermost edge, of a listener
+                log_unexpected(error, "in a sink of telemetry")

@@ -59,11 +59,11 @@ class Interceptor:
         """Whether a person works the page, whose own prompts go out as they are."""
         self._channels = channels
         self._limits = limits or Limits()
-        self._tab = TabSession(session, self._limits.call)
+        self.tab = TabSession(session, self._limits.call)
         order = ArrivalOrder()
-        self._responses = ResponseReader(self._tab, channels, self._answering, order)
-        self._sockets = SocketReader(self._tab, channels, self._answering, self._responses.next_number, order)
-        self._messages = SocketGate(self._tab, channels, self._judge_message)
+        self._responses = ResponseReader(self.tab, channels, self._answering, order)
+        self._sockets = SocketReader(self.tab, channels, self._answering, self._responses.next_number, order)
+        self._messages = SocketGate(self.tab, channels, self._judge_message)
         self._exchange: Exchange | None = None
         self._tasks = Tasks()
 
@@ -79,23 +79,23 @@ class Interceptor:
         page.on("crash", lambda _: self.fail(BrowserError("The page crashed.")))
         closed = BrowserError("The page was closed.")
         page.on("close", lambda _: after_a_moment(lambda: self.fail(closed)))
-        self._tab.on("Fetch.requestPaused", lambda event: self._tasks.start(self._on_paused(event)))
-        self._tab.on("Page.frameNavigated", lambda event: self._on_document(event["frame"]))
+        self.tab.on("Fetch.requestPaused", lambda event: self._tasks.start(self._on_paused(event)))
+        self.tab.on("Page.frameNavigated", lambda event: self._on_document(event["frame"]))
         self._responses.start()
         self._sockets.start()
         # without a buffer limit of their own, long answers would push each other out of Chromium's memory
         size = self._limits.answer
-        await self._tab.send(
+        await self.tab.send(
             "Network.enable", maxTotalBufferSize=2 * size, maxResourceBufferSize=size, maxPostDataSize=1
         )
         # a worker of the page's own between it and the network would send what is not held here
-        await self._tab.send("Network.setBypassServiceWorker", bypass=True)
-        await self._tab.send("Page.enable")
+        await self.tab.send("Network.setBypassServiceWorker", bypass=True)
+        await self.tab.send("Page.enable")
         if self._channels.holds_sockets:
             await self._messages.start()
         patterns = [{"urlPattern": f"*{path}*", "requestStage": "Request"} for path in self._channels.paths]
         if patterns:  # without any, Chromium would hold every request
-            await self._tab.send("Fetch.enable", patterns=patterns)
+            await self.tab.send("Fetch.enable", patterns=patterns)
 
     @contextmanager
     def exchange(self, expected: RequestCheck = nothing_expected) -> Iterator[Exchange]:
@@ -194,15 +194,15 @@ class Interceptor:
         """Check a held request; continue it, with its tap armed where it is read, or fail it."""
         held, network_id, request = event["requestId"], event.get("networkId"), _page_request(event["request"])
         if not self._is_guarded(request):
-            await self._tab.send("Fetch.continueRequest", requestId=held)
+            await self.tab.send("Fetch.continueRequest", requestId=held)
             return
         role, reasons = self._judge(request, network_id)
         if reasons or network_id is None:
-            await self._tab.send("Fetch.failRequest", requestId=held, errorReason="Failed")
+            await self.tab.send("Fetch.failRequest", requestId=held, errorReason="Failed")
             if self._exchange is not None and role == "prompt":
                 self._exchange.mark_rejected(reasons)
         elif role == "other":
-            await self._tab.send("Fetch.continueRequest", requestId=held)
+            await self.tab.send("Fetch.continueRequest", requestId=held)
         else:
             await self._release(held, network_id, request, role)
 
@@ -210,10 +210,10 @@ class Interceptor:
         """Let a response be read, unless it redirects its request to another address."""
         held = event["requestId"]
         if event.get("responseStatusCode") not in REDIRECTS:
-            await self._tab.send("Fetch.continueRequest", requestId=held)
+            await self.tab.send("Fetch.continueRequest", requestId=held)
             return
         self._responses.note_redirect(event.get("networkId", ""))
-        await self._tab.send("Fetch.failRequest", requestId=held, errorReason="Failed")
+        await self.tab.send("Fetch.failRequest", requestId=held, errorReason="Failed")
 
     async def _release(self, held: str, network_id: str, request: PageRequest, role: RequestRole) -> None:
         # the tap must stand before the request continues: its first events may come before the command's own answer
@@ -225,7 +225,7 @@ class Interceptor:
         # comes from the page's own thread, which may be busy drawing
         await asyncio.gather(
             self._responses.arm(network_id),
-            self._tab.send("Fetch.continueRequest", requestId=held, interceptResponse=True),
+            self.tab.send("Fetch.continueRequest", requestId=held, interceptResponse=True),
         )
 
     def _judge(self, request: PageRequest, network_id: str | None) -> tuple[RequestRole, Sequence[str]]:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import CDPSession
 from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser.page_calls import NO_NET_ERRORS
 from bridge.browser.page_messages import PageResponse, Reply
 from bridge.browser.response_body import body_of
-from bridge.browser.tab_session import listen
+from bridge.browser.tab_session import TabSession
+from bridge.errors import BrowserError
 from bridge.tasks import Tasks
 
 KEPT = 300
@@ -56,7 +56,7 @@ class RequestLog:
     `on_reply` gets the outcome of each request whose address is `wanted`: its headers, then its body or its failure.
     """
 
-    def __init__(self, session: CDPSession) -> None:
+    def __init__(self, session: TabSession) -> None:
         self.count = 0
         self.signs = 0
         """Network events so far; a page for which there are more is alive."""
@@ -66,10 +66,10 @@ class RequestLog:
         self._calls: deque[Call] = deque(maxlen=KEPT)
         self._open: dict[str, Call] = {}
         self._tasks = Tasks()
-        listen(session, "Network.requestWillBeSent", self._on_request)
-        listen(session, "Network.responseReceived", self._on_response)
-        listen(session, "Network.loadingFailed", self._on_failure)
-        listen(session, "Network.loadingFinished", self._on_end)
+        session.on("Network.requestWillBeSent", self._on_request)
+        session.on("Network.responseReceived", self._on_response)
+        session.on("Network.loadingFailed", self._on_failure)
+        session.on("Network.loadingFinished", self._on_end)
 
     async def close(self) -> None:
         """Ask for no more bodies."""
@@ -140,6 +140,6 @@ class RequestLog:
 
     async def _read(self, request_id: str, response: PageResponse) -> None:
         """Pass on the whole body, if the browser still has it."""
-        with suppress(PlaywrightError):
-            answer = await self._session.send("Network.getResponseBody", {"requestId": request_id})
+        with suppress(PlaywrightError, BrowserError):
+            answer = await self._session.send("Network.getResponseBody", requestId=request_id)
             self.on_reply(Reply(response, body_of(answer, response.headers.get("content-type", ""))))

@@ -10,7 +10,7 @@ from typing import Any
 from playwright.async_api import CDPSession
 
 from bridge.errors import BrowserError
-from bridge.tasks import errors_logged
+from bridge.tasks import log_unexpected
 
 EventHandler = Callable[[dict[str, Any]], object]
 
@@ -21,6 +21,7 @@ class TabSession:
     def __init__(self, session: CDPSession, limit: float) -> None:
         self.session = session
         self._limit = limit
+        self._handlers: dict[str, list[EventHandler]] = {}
 
     async def send(self, method: str, **params: object) -> dict[str, Any]:
         """Send a command; raise `BrowserError` where the browser does not answer in time."""
@@ -32,20 +33,22 @@ class TabSession:
             raise BrowserError(f"The browser did not answer {method} within {self._limit:g} seconds.") from error
 
     def on(self, event: str, handler: EventHandler) -> None:
-        """Call `handler` with each event of this name."""
-        listen(self.session, event, handler)
+        """Call `handler` with each event of this name, after the handlers that were added before."""
+        if event not in self._handlers:
+            self._listen(event)
+        self._handlers[event].append(handler)
 
+    def _listen(self, event: str) -> None:
+        """Add the only listener that Playwright has for an event: it copies the whole event for each of them."""
+        handlers = self._handlers[event] = []
 
-def listen(session: CDPSession, event: str, handler: EventHandler) -> None:
-    """Call `handler` with each event of this name.
+        def listener(params: dict[str, Any]) -> None:
+            for handler in handlers:
+                try:
+                    handler(params)
+                except Exception as error:  # noqa: BLE001 - Playwright would report no more events, of any page
+                    log_unexpected(error, f"while {event} was handled")
 
-    None of its errors reaches Playwright, which would hear no more of the browser then, of any page. Nor need that work
-    out again for each event, thousands of times, how many arguments are wanted.
-    """
-
-    def listener(params: dict[str, Any]) -> None:
-        with errors_logged(f"while {event} was handled"):
-            handler(params)
-
-    listener.__signature__ = signature(listener)  # type: ignore[attr-defined]
-    session.on(event, listener)
+        # else Playwright works out again for each event how many arguments the listener takes
+        listener.__signature__ = signature(listener)  # type: ignore[attr-defined]
+        self.session.on(event, listener)

@@ -24,7 +24,6 @@ from bridge.browser.page_messages import NO_DOCUMENT, Reply
 from bridge.browser.page_window import PageWindow
 from bridge.browser.page_windows import Windows
 from bridge.browser.request_log import RequestLog
-from bridge.browser.tab_session import listen
 from bridge.errors import BridgeError, BrowserError, SiteError
 from bridge.origins import is_at, origin_of, own_state
 from bridge.settings import PageSettings
@@ -215,8 +214,9 @@ def is_watched(driver: SiteDriver, url: str) -> bool:
 
 
 def _is_call(driver: SiteDriver, url: str, paths: Sequence[str]) -> bool:
-    is_own = origin_of(url) == driver.origin or is_at(url, driver.hosts)
-    return is_own and any(fnmatchcase(urlsplit(url).path, path) for path in paths)
+    if not any(fnmatchcase(urlsplit(url).path, path) for path in paths):
+        return False
+    return origin_of(url) == driver.origin or is_at(url, driver.hosts)
 
 
 @asynccontextmanager
@@ -227,7 +227,7 @@ async def open_session(
     headed = settings.browser.headed
     chromium, browser = chromium.with_folder(profile.user_data_dir), settings.browser
     async with (
-        aclosing(LocalStorage(profile, browser.call_limit)) as stored,
+        aclosing(LocalStorage(profile)) as stored,
         bounded(origin_of(profile.url), driver_type.hosts, browser, chromium.is_attached) as bounds,
         chromium.context({**_context_options(profile, stored.rest, headed), **bounds}) as context,
     ):
@@ -263,14 +263,14 @@ async def _open_tab(
         page.set_default_timeout(limit * 1000)
         driver = driver_type(page, url)
         interceptor = await Interceptor.attach(page, channels_of(driver))
-    listen(interceptor.session, "Page.javascriptDialogOpening", lambda event: driver.on_dialog(event["message"]))
-    request_log = RequestLog(interceptor.session)
+    interceptor.tab.on("Page.javascriptDialogOpening", lambda event: driver.on_dialog(event["message"]))
+    request_log = RequestLog(interceptor.tab)
     driver.limit, driver.is_waiting, driver.is_loading = limit, request_log.is_waiting, request_log.is_loading
     driver.is_telling = partial(request_log.is_telling, 0)
     request_log.wanted, request_log.on_reply = partial(is_watched, driver), driver.on_reply
     try:
         async with within(limit, f"{url} did not load"):
-            await stored.put(interceptor.session)
+            await stored.put(interceptor.tab)
             await page.goto(url, wait_until="domcontentloaded")
     except BaseException:  # also where it is cancelled: nobody else has the interceptor yet
         await interceptor.close()

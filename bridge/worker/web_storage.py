@@ -10,11 +10,12 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from playwright.async_api import BrowserContext, CDPSession, Page
+from playwright.async_api import BrowserContext, Page
 from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser.page_calls import within
 from bridge.browser.tab_session import TabSession
+from bridge.errors import BrowserError
 from bridge.origins import origin_of
 from bridge.storage.profiles import Profile
 from bridge.tasks import Tasks
@@ -50,8 +51,8 @@ async def read_session_storage(page: Page) -> tuple[str, dict[str, str]]:
 class LocalStorage:
     """What a profile's localStorage holds of the site's own origin; the first document of it in a context finds it."""
 
-    def __init__(self, profile: Profile, limit: float) -> None:
-        self._origin, self._limit = origin_of(profile.url), limit
+    def __init__(self, profile: Profile) -> None:
+        self._origin = origin_of(profile.url)
         state = profile.storage_state
         # a browser's own folder has the items already
         own = [] if profile.user_data_dir else [one for one in state["origins"] if self._is_own(one)]
@@ -70,7 +71,7 @@ class LocalStorage:
             for item in items
         )
 
-    async def put(self, session: CDPSession) -> None:
+    async def put(self, tab: TabSession) -> None:
         """Have the page begin with the items in its first document of the origin, unless another page did so already.
 
         A later document is left alone, or a page that logs out would be logged in again: the script is removed when
@@ -78,11 +79,11 @@ class LocalStorage:
         """
         if not self._items:
             return
-        tab, source = TabSession(session, self._limit), RESTORE_LOCAL_STORAGE % json.dumps([self._origin, self._items])
+        source = RESTORE_LOCAL_STORAGE % json.dumps([self._origin, self._items])
         added = await tab.send("Page.addScriptToEvaluateOnNewDocument", source=source)
 
         async def remove(script: str) -> None:
-            with suppress(PlaywrightError):  # the page is gone
+            with suppress(PlaywrightError, BrowserError):  # the page is gone
                 await tab.send("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
 
         def on_document(event: dict[str, Any]) -> None:

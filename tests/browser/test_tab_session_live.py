@@ -1,4 +1,4 @@
-"""An error of a listener to a page's events reaches neither Playwright nor any other page."""
+"""An error of a handler of a page's events reaches neither Playwright nor the other handlers."""
 
 from __future__ import annotations
 
@@ -6,23 +6,27 @@ import asyncio
 from typing import Any
 
 from bridge.browser.browser import Chromium
-from bridge.browser.tab_session import listen
+from bridge.browser.tab_session import TabSession
 
 
-async def test_the_browser_is_heard_on_after_a_listener_has_failed(chromium: Chromium) -> None:
+async def test_events_go_on_after_a_handler_has_failed(chromium: Chromium) -> None:
     async with chromium.context({}) as context:
-        page, heard = await context.new_page(), list[str]()
-        session, has_failed = await context.new_cdp_session(page), asyncio.Event()
+        page, heard, second = await context.new_page(), list[str](), list[str]()
+        tab, has_both = TabSession(await context.new_cdp_session(page), 30), asyncio.Event()
 
         def fail(event: dict[str, Any]) -> None:
             heard.append(event["args"][0]["value"])
-            if len(heard) == 2:
-                has_failed.set()
             raise ValueError
 
-        listen(session, "Runtime.consoleAPICalled", fail)
-        await session.send("Runtime.enable")
+        def note(event: dict[str, Any]) -> None:
+            second.append(event["args"][0]["value"])
+            if len(second) == 2:
+                has_both.set()
+
+        tab.on("Runtime.consoleAPICalled", fail)
+        tab.on("Runtime.consoleAPICalled", note)
+        await tab.send("Runtime.enable")
         await page.evaluate("console.log('one')")
         await page.evaluate("console.log('two')")
-        await asyncio.wait_for(has_failed.wait(), 30)
-        assert heard == ["one", "two"]
+        await asyncio.wait_for(has_both.wait(), 30)
+        assert heard == second == ["one", "two"]

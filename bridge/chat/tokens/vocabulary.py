@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from bridge.chat.tokens.byte_pairs import BytePairs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bridge.chat.tokens.words import WordCutter
 
 WAITING = 256
@@ -18,10 +20,8 @@ WAITING = 256
 
 PIECE = 16_384
 """Characters whose words are held at the same time: together they take fifty times as much memory."""
-LONG = 512
-"""Characters from which on the number of tokens of a text is remembered."""
 REMEMBERED = 8_192
-"""How many of them: agents send their whole history with each step."""
+"""Texts whose number of tokens is kept: agents send their whole history with each step."""
 
 
 class Vocabulary:
@@ -37,18 +37,11 @@ class Vocabulary:
 
     def tokens(self, text: str) -> int:
         """Return the tokens of a whole text."""
-        if len(text) < LONG:
-            return self._count(text)
-        key = hash(text), len(text)
-        if (known := self._known.get(key)) is not None:
-            return known
-        if len(self._known) >= REMEMBERED:
-            self._known.clear()
-        return self._known.setdefault(key, self._count(text))
+        return self.tokens_of_words(text) if len(text) <= PIECE else self._remembered(text, self._count_in_pieces)
 
     def tokens_of_words(self, text: str) -> int:
         """Return the tokens of a text, all of whose words are held at the same time."""
-        return sum(map(self.tokens_of_word, self.cutter.words(text)))
+        return self._remembered(text, self._count)
 
     def settled(self, text: str) -> tuple[int, int]:
         """Return tokens and characters of the first words of a text that remain what they are, however it goes on.
@@ -79,9 +72,22 @@ class Vocabulary:
             held = held[:-1]
         return len(held)
 
+    def _remembered(self, text: str, count: Callable[[str], int]) -> int:
+        """Return `count(text)`, which is kept.
+
+        The end of an answer is counted twice, too: as the site wrote it and as the client got it, mostly the same.
+        """
+        key = hash(text), len(text)
+        if (known := self._known.get(key)) is not None:
+            return known
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        return self._known.setdefault(key, count(text))
+
     def _count(self, text: str) -> int:
-        if len(text) <= PIECE:
-            return self.tokens_of_words(text)
+        return sum(map(self.tokens_of_word, self.cutter.words(text)))
+
+    def _count_in_pieces(self, text: str) -> int:
         count = self.count()
         for place in range(0, len(text), PIECE):
             count.add(text[place : place + PIECE])

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from playwright.async_api import BrowserContext, Page
 
 from bridge.browser.page_calls import within
+from bridge.browser.tab_session import TabSession
 from bridge.errors import BrowserError, SetupError, SiteTimeout
 from bridge.origins import origin_of
 from bridge.sites.guarded_page import held
@@ -51,7 +52,7 @@ async def watched_page(context: BrowserContext, url: str) -> AsyncGenerator[Chat
     """Open a page whose network is watched from its first request on."""
     async with within(LOAD_LIMIT, f"{url} did not load"):
         page = await context.new_page()
-        network = NetworkWatch(await context.new_cdp_session(page))
+        network = NetworkWatch(TabSession(await context.new_cdp_session(page), LOAD_LIMIT))
         await network.start()
         await loaded(page, url, LOAD_LIMIT)
     try:

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.async_api import CDPSession
 from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser.page_messages import SOCKET
-from bridge.browser.tab_session import listen
+from bridge.browser.tab_session import TabSession
+from bridge.errors import BrowserError
 from bridge.sites.learning.observation import Chunk, SeenCall
 from bridge.sites.learning.socket_sessions import joined
 from bridge.tasks import Tasks
@@ -55,7 +55,7 @@ class _Call:
 class NetworkWatch:
     """Watches the network of one page through a session of its own."""
 
-    def __init__(self, session: CDPSession, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, session: TabSession, clock: Callable[[], float] = time.monotonic) -> None:
         self._session = session
         self._clock = clock
         self._calls: dict[str, _Call] = {}
@@ -77,8 +77,8 @@ class NetworkWatch:
             "Network.webSocketClosed": self._on_end,
         }
         for name, handler in handlers.items():
-            listen(self._session, name, handler)
-        await self._session.send("Network.enable", {"maxPostDataSize": MOST_BYTES, "maxResourceBufferSize": MOST_BYTES})
+            self._session.on(name, handler)
+        await self._session.send("Network.enable", maxPostDataSize=MOST_BYTES, maxResourceBufferSize=MOST_BYTES)
 
     def calls(self) -> tuple[SeenCall, ...]:
         """Return what was seen so far; the transports of socket.io are one WebSocket."""
@@ -115,8 +115,8 @@ class NetworkWatch:
 
     async def _fetch_body(self, request_id: str) -> None:
         try:
-            answer = await self._session.send("Network.getRequestPostData", {"requestId": request_id})
-        except PlaywrightError:
+            answer = await self._session.send("Network.getRequestPostData", requestId=request_id)
+        except (PlaywrightError, BrowserError):
             return
         self._calls[request_id].body = str(answer["postData"]).encode("utf-8", "replace")[:MOST_BYTES]
 
@@ -130,8 +130,8 @@ class NetworkWatch:
     async def _arm(self, request_id: str, call: _Call) -> None:
         """Have Chromium give the data as it comes; what it holds already stands before that."""
         try:
-            armed = await self._session.send("Network.streamResourceContent", {"requestId": request_id})
-        except PlaywrightError:
+            armed = await self._session.send("Network.streamResourceContent", requestId=request_id)
+        except (PlaywrightError, BrowserError):
             return  # it was over already, and its body is fetched whole
         early, call.early = call.early or [], None
         if data := base64.b64decode(armed["bufferedData"]):
@@ -167,8 +167,8 @@ class NetworkWatch:
     async def _fetch_whole(self, request_id: str, call: _Call) -> None:
         """Fetch a body that came before it could be read piece by piece."""
         try:
-            answer = await self._session.send("Network.getResponseBody", {"requestId": request_id})
-        except PlaywrightError:
+            answer = await self._session.send("Network.getResponseBody", requestId=request_id)
+        except (PlaywrightError, BrowserError):
             return
         body = str(answer["body"])
         data = base64.b64decode(body) if answer["base64Encoded"] else as_bytes(body, call.charset)

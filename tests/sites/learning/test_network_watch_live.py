@@ -6,6 +6,7 @@ import pytest
 from aiohttp import web
 
 from bridge.browser.browser import Chromium
+from bridge.browser.tab_session import TabSession
 from bridge.sites.learning.network_watch import NetworkWatch
 from tests.support.listening import listening
 from tests.support.waiting import until
@@ -28,7 +29,7 @@ async def test_a_prompt_is_seen_by_whatever_way_the_page_sends_it(chromium: Chro
     app.router.add_post("/api", page)
     async with listening(app) as url, chromium.context({}) as context:
         tab = await context.new_page()
-        watch = NetworkWatch(await context.new_cdp_session(tab))
+        watch = NetworkWatch(TabSession(await context.new_cdp_session(tab), 30))
         await watch.start()
         await tab.goto(url)
         await tab.evaluate(f"words => {{ {WAYS[way]} }}", '{"prompt": "kestrel"}')

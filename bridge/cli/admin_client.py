@@ -1,4 +1,4 @@
-"""A client of the bridge's admin API: what the operator's commands ask of a bridge that runs."""
+"""A client of the admin API, for the commands that control a running bridge."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Json = dict[str, Any]
 
 
 class AdminClient(Client):
-    """Talks to the admin API of a bridge at `url`; what comes back is as the API's description says."""
+    """A client of the admin API of the bridge at `url`; results have the shapes of its OpenAPI document."""
 
     async def act(self, account: str, action: str) -> Json:
-        """Do something with an account: check, pause, resume, wake, sleep, reopen or renew."""
+        """Run an action on an account: check, pause, resume, wake, sleep, reopen or renew."""
         return await self._of(account, "POST", f"/{action}")
 
     async def rename(self, account: str, to: str) -> Json:
-        """Give an account another name."""
+        """Rename an account."""
         return await self._of(account, "POST", "/rename", {"to": to})
 
     async def remove(self, account: str) -> Json:
@@ -35,17 +35,17 @@ class AdminClient(Client):
         return await self._of(account, "DELETE", "")
 
     async def usage(self, since: str, by: str) -> Json:
-        """Return what the keys used on all nodes."""
+        """Return the usage of the keys on all nodes."""
         found: Json = await self._get(f"/admin/api/usage?since={quote(since, '')}&by={quote(by, '')}")
         return found
 
     async def state(self) -> Json:
-        """Return all that the dashboard shows."""
+        """Return the state that the dashboard shows."""
         found: Json = await self._get("/admin/api/state")
         return found
 
     async def states(self) -> AsyncGenerator[Json]:
-        """Yield all that the dashboard shows, again whenever something of it changes, until the bridge stops."""
+        """Yield the whole state that the dashboard shows, after each change, until the bridge stops."""
         state: Json = {}
         decoder = SSEDecoder()
         async with aclosing(self._events("/admin/api/events")) as pieces:
@@ -57,7 +57,7 @@ class AdminClient(Client):
                     yield state
 
     async def link(self, path: str) -> Json:
-        """Return a link to a page of the dashboard that signs in once, and until when it does."""
+        """Return a link to a page of the dashboard that signs in once, and when it expires."""
         found: Json = await self._ask("POST", "/admin/api/links", ANSWER_LIMIT, {"path": path})
         return found
 
@@ -69,7 +69,7 @@ class AdminClient(Client):
         return str(begun["id"])
 
     async def login(self, id: str) -> Json:  # noqa: A002
-        """Return how a remote login stands."""
+        """Return the state of a remote login."""
         found: Json = await self._get(f"{LOGINS}/{quote(id, '')}")
         return found
 
@@ -83,5 +83,5 @@ class AdminClient(Client):
 
 
 def admin_client_of(config: Path, server: ServerSettings, url: str | None, key: str | None) -> AdminClient:
-    """Return a client of the bridge at `url`, by default of the one that the settings describe, with its admin key."""
+    """Return a client of the bridge at `url`, by default of the one in the settings, with this machine's admin key."""
     return AdminClient(*way_to(config, server, url, key))

@@ -1,4 +1,4 @@
-"""What a bridge that has started says: where it listens, how to reach it, and what to paste to try it."""
+"""Prints the addresses of a bridge that has started, its key, and examples to paste."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bridge.storage.key_files import KeyFile
 
 
 def print_access(console: Console, bridge: Bridge, config: Path, server: ServerSettings) -> None:
-    """Say where the bridge is and how to use it; the key itself only to a person at a terminal, never to a journal."""
+    """Print the bridge's addresses and how to use it; the key itself only at a terminal, never into a journal."""
     url = named(bridge.url, server)
     file = KeyFile(config)
     key = "" if server.no_auth else next(iter(file.left()), "")
@@ -34,13 +34,13 @@ def print_access(console: Console, bridge: Bridge, config: Path, server: ServerS
 
 
 def _ollama(url: str, server: ServerSettings) -> str:
-    """Return where the second port is, and what it asks for."""
+    """Return the address of the Ollama port, and whether it requires a key."""
     is_free = server.ollama_no_auth or server.no_auth
     return f"{from_here(url)} ({'no API key is asked for' if is_free else 'with the API key'})"
 
 
 def _dashboard(console: Console, bridge: Bridge, url: str) -> str:
-    """Return where the dashboard is; a person at a terminal gets a link that signs in once."""
+    """Return the address of the dashboard; at a terminal a link that signs in once."""
     path = bridge.sign_in_path()
     if path is None:
         return "turned off (dashboard.enabled)"
@@ -48,7 +48,7 @@ def _dashboard(console: Console, bridge: Bridge, url: str) -> str:
 
 
 def print_examples(console: Console, url: str, key: str, model: str) -> None:
-    """Print what can be pasted to try the bridge at `url`; no line is broken, so that it can be."""
+    """Print examples that call the bridge at `url`; lines are not wrapped, so they can be pasted."""
     console.print("\n[dim]# in a shell[/]")
     console.print(curl_line(url, key, model), markup=False, soft_wrap=True)
     console.print("\n[dim]# in Python, after `pip install openai`[/]")

@@ -1,7 +1,7 @@
-"""The command line: puts the commands together, runs one, and turns its errors into a line and an exit code.
+"""The command line: assembles the commands, runs one, and turns its errors into a line and an exit code.
 
-A `BridgeError` ends a command with one line on standard error and the exit code 1. Ctrl-C ends it with 130, and so
-does every signal that asks a process to end; no process of the command stays behind.
+A `BridgeError` ends a command with one line on standard error and the exit code 1. Ctrl-C, SIGTERM and SIGHUP end it
+with 130; no process of the command stays behind.
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ app.add_typer(sites, name="sites")
 
 @cache
 def command_line() -> Callable[[], object]:
-    """Return all commands as they are run; they are made of their functions but once."""
+    """Return the Click command of all commands; it is built once."""
     return typer.main.get_command(app)
 
 
 def main() -> None:
     """Run the command line."""
     for number in ENDING:
-        if signal.getsignal(number) is signal.SIG_DFL:  # else somebody wants it ignored, as `nohup` does
+        if signal.getsignal(number) is signal.SIG_DFL:  # else the caller ignores it, as `nohup` does
             signal.signal(number, _interrupt)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -84,7 +84,7 @@ def main() -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be written is let go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # discards what is still buffered
         _fail(f"Cannot write the output: {error.strerror}.")
 
 
@@ -95,7 +95,7 @@ def _fail(message: str) -> NoReturn:
 
 
 def _interrupt(*_: object) -> None:
-    """Do what Ctrl-C does, also where the shell has that ignored because the command runs in the background."""
+    """Do what Ctrl-C does, even if the shell made the command ignore it by running it in the background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.raise_signal(signal.SIGINT)
@@ -108,5 +108,5 @@ def options(
         Path | None, typer.Option(metavar="FILE", help="Settings file to read instead of ./bridge.toml.")
     ] = None,
 ) -> None:
-    """Take the options that stand before the command."""
+    """Read the options before the command."""
     context.obj = config

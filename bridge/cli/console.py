@@ -1,4 +1,4 @@
-"""The console of all commands: whatever text it is given, the terminal shows it and obeys none of it."""
+"""The console of all commands, which removes control characters from the text that it prints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bridge.printable import as_text
 
 
 class SafeConsole(Console):
-    """A `rich` console without highlighting; its own colours and movements are the only ones."""
+    """A `rich` console without highlighting; only its own control sequences reach the terminal."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(highlight=False, **options)
@@ -20,15 +20,15 @@ class SafeConsole(Console):
 
 
 class _Cleaning(RenderHook):
-    """Puts itself between what is printed and the terminal."""
+    """Cleans what is printed before it reaches the terminal."""
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-        """Return the same, made harmless."""
+        """Return the renderables without control characters."""
         return [Clean(renderables)]
 
 
 class Clean:
-    """Renders others, without the characters that a terminal obeys; `rich.live` passes by the console that does so."""
+    """Renders others without control characters; needed for `rich.live`, which bypasses the console's render hook."""
 
     def __init__(self, renderables: Iterable[ConsoleRenderable]) -> None:
         self._renderables = renderables

@@ -1,6 +1,6 @@
 """Runs the whole bridge on the built-in demo site, from the login to a chat over HTTP.
 
-This is the only module of the product that knows the demo site. All its files are in a folder that it deletes.
+Outside `bench`, only this module knows the demo site. All its files are in a folder that it deletes at the end.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ PROMPT = "Hello! Do the words arrive while they are written?"
 
 
 class DemoProgress:
-    """Learns from facts when an account is ready and which one answers; passes the facts on to the log."""
+    """A telemetry sink that notes when an account is ready and which one answers, and logs the facts."""
 
     def __init__(self) -> None:
         self.ready = asyncio.Event()
         self.account = ""
 
     def on_fact(self, fact: Fact) -> None:
-        """Take one fact; a sink of `Telemetry`."""
+        """Note and log one fact."""
         match fact:
             case BrowserStarted():
                 return  # shown as a step
@@ -58,7 +58,7 @@ class DemoProgress:
 
 
 class TimedScreen(Screen):
-    """A screen that knows when the first piece came."""
+    """A screen that measures when the first piece came."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -72,9 +72,9 @@ class TimedScreen(Screen):
 
 
 async def run_demo(settings: Settings, console: Console, port: int | None, name: str, *, once: bool) -> None:
-    """Show one chat through the whole bridge, then serve until interrupted; `once` leaves that out.
+    """Show one chat through the whole bridge; without `once` serve until interrupted.
 
-    `name` says which site stands behind it: the demo site, or a stand-in of another one.
+    `name` is the site to imitate: by the demo site, or by the stand-in for another one.
     """
     site = _site(name)
     console.print("[bold]The bridge, on a demo site[/] that stands in for the real one. No account is needed.\n")
@@ -100,7 +100,7 @@ async def run_demo(settings: Settings, console: Console, port: int | None, name:
 
 
 def _port(server: ServerSettings, wanted: int | None, console: Console) -> int:
-    """Return the port to listen on; one that was asked for by name must be free."""
+    """Return the port to listen on, 0 for any free one; raise `SetupError` if `wanted` was given and is in use."""
     host, port = server.host, server.port
     if is_free(host, port):
         return port
@@ -111,7 +111,7 @@ def _port(server: ServerSettings, wanted: int | None, console: Console) -> int:
 
 
 def _apart(settings: Settings, folder: Path, port: int) -> Settings:
-    """Return the settings with everything that is kept in `folder`, and no pause between chats."""
+    """Return the settings with all data in `folder`, and no pause between chats."""
     return settings.model_copy(
         update={
             "config": folder / "config",
@@ -137,7 +137,7 @@ async def _started(browser: Chromium, settings: BrowserSettings) -> str:
 
 
 def _site(name: str) -> DemoSite | StandIn:
-    """Return the site of that name, which is not started yet."""
+    """Return the demo of that site, which is not started yet."""
     if name == SITE:
         return DemoSite()
     if name not in STAND_INS:
@@ -146,14 +146,14 @@ def _site(name: str) -> DemoSite | StandIn:
 
 
 def _model(name: str, site_files: Path) -> str:
-    """Return the first model of the site, which the demo site calls deepseek-chat."""
+    """Return the id of the site's first model."""
     return "deepseek-chat" if name == SITE else load_driver(name, site_files).models[0].id
 
 
 async def _log_all_in(
     browser: Chromium, settings: PageSettings, key: ProfileKeySource, site: DemoSite | StandIn
 ) -> str:
-    """Log all accounts in: through the demo site's own form, or with a login that a stand-in hands out."""
+    """Log in all accounts, through the demo site's form or with logins from the stand-in; return the message for it."""
     store = ProfileStore(settings.folders.profiles, load_identity(key))
     if isinstance(site, StandIn):
         return await asyncio.to_thread(_import_logins, settings.folders.site_files, store, site)
@@ -169,7 +169,7 @@ async def _log_all_in(
 
 
 def _import_logins(site_files: Path, store: ProfileStore, site: StandIn) -> str:
-    """Store a login of each account, and the site file with the addresses of the stand-in."""
+    """Store a login of each account, and the site file with the stand-in's addresses; return the message for it."""
     name = site.wire.name
     site_files.mkdir(parents=True)
     shipped = (SHIPPED / f"{name}.toml").read_text("utf-8")
@@ -177,12 +177,13 @@ def _import_logins(site_files: Path, store: ProfileStore, site: StandIn) -> str:
     for account in site.accounts:
         store.save(Profile(name=account.name, site=name, url=site.url, storage_state=account.storage_state()))
     return (
-        f"Took logins of {' and '.join(account.name for account in site.accounts)} from a stand-in of {site.wire.title}"
+        f"Imported logins of {' and '.join(account.name for account in site.accounts)}"
+        f" from the stand-in for {site.wire.title}"
     )
 
 
 async def _opened(bridge: Bridge, progress: DemoProgress, limit: float) -> str:
-    with suppress(TimeoutError):  # the chat will tell what is the matter
+    with suppress(TimeoutError):  # the chat will raise the reason
         async with asyncio.timeout(limit):
             await progress.ready.wait()
     return f"The bridge listens on {bridge.url}"

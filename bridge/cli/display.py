@@ -14,6 +14,6 @@ def has_display() -> bool:
 
 
 def need_display(otherwise: str) -> None:
-    """Raise a `SetupError` that says what to do `otherwise`, if this machine has no screen."""
+    """Raise a `SetupError` that ends with the advice `otherwise` if this machine has no screen."""
     if not has_display():
         raise SetupError(f"This command opens a window, but this machine has no screen. {otherwise}")

@@ -23,7 +23,7 @@ from bridge.settings import Settings
 from bridge.telemetry import Telemetry
 
 PAGES_OF_NODES = (
-    "not opened here, for each is its node's; the dashboard and POST /admin/api/doctor/site check them there"
+    "not opened here, because nodes drive them; the dashboard and POST /admin/api/doctor/site check them there"
 )
 
 
@@ -32,7 +32,7 @@ async def run_checks(
 ) -> bool:
     """Run all checks, print a line for each, and return whether none failed.
 
-    With `site` only the browser and the accounts' pages are looked at; `send` adds one chat an account.
+    With `site` only the browser and the accounts' pages are checked; `send` adds one chat for each account.
     """
     browser = Chromium(settings.pages, Telemetry())
     try:
@@ -49,7 +49,7 @@ async def run_checks(
 
 async def _pages(settings: Settings, browser: Chromium, console: Console, *, send: bool) -> list[bool]:
     """Check the page of each account and print what was found; return whether each check passed."""
-    if settings.cluster.url is not None:  # their nodes alone may open them
+    if settings.cluster.url is not None:  # only the node with an account's lease may open its page
         return [_print(Finding("pages", True, PAGES_OF_NODES), console)]
     results = []
     for profile in profiles_to_open(settings.key_source, settings.profiles):

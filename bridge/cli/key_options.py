@@ -1,4 +1,4 @@
-"""The options by which a command sets the limits of a key, and how the limits are shown."""
+"""The options that set the limits of a key, and the text that shows limits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from bridge.errors import SetupError
 
 NONE = "none"
-"""What takes a limit away."""
+"""The value that removes a limit."""
 COUNTS = ("requests_per_minute", "requests_per_day", "tokens_per_minute", "tokens_per_day", "parallel")
 
 
@@ -21,18 +21,20 @@ def _count(what: str) -> Any:
 
 Expires = Annotated[
     str | None,
-    typer.Option(metavar="WHEN", help="Until when it is let in: a span such as `30d`, a date, or `none`."),
+    typer.Option(metavar="WHEN", help="When the key expires: a span such as `30d`, a date, or `none`."),
 ]
-Models = Annotated[str | None, typer.Option(metavar="NAMES", help="Models that it may use, with commas, or `none`.")]
+Models = Annotated[
+    str | None, typer.Option(metavar="NAMES", help="Models that it may use, separated by commas; `none`: all.")
+]
 Accounts = Annotated[
-    str | None, typer.Option(metavar="NAMES", help="Accounts that may answer it, with commas, or `none`.")
+    str | None, typer.Option(metavar="NAMES", help="Accounts that it may use, separated by commas; `none`: all.")
 ]
-RequestsMinute = Annotated[str | None, _count("Chats that it may begin in a minute")]
-RequestsDay = Annotated[str | None, _count("Chats that it may begin in 24 hours")]
+RequestsMinute = Annotated[str | None, _count("Chats that it may start in a minute")]
+RequestsDay = Annotated[str | None, _count("Chats that it may start in 24 hours")]
 TokensMinute = Annotated[str | None, _count("Tokens of prompts and answers in a minute")]
 TokensDay = Annotated[str | None, _count("Tokens of prompts and answers in 24 hours")]
-Parallel = Annotated[str | None, _count("Chats at a time, further ones wait")]
-Share = Annotated[int | None, typer.Option(metavar="N", help="Turns in the queue for each one of another key (1).")]
+Parallel = Annotated[str | None, _count("Chats at a time; further ones wait")]
+Share = Annotated[int | None, typer.Option(metavar="N", help="Weight in the queue; a key without it has 1.")]
 
 
 READERS: Mapping[str, Callable[[str, Any], object]] = {
@@ -42,11 +44,11 @@ READERS: Mapping[str, Callable[[str, Any], object]] = {
     "share": lambda _, number: number,
     **dict.fromkeys(COUNTS, lambda name, text: _number(name, text)),
 }
-"""What reads the options above, by the names of the limits."""
+"""The parsers of the options above, by the names of the limits."""
 
 
 def given_limits(options: Mapping[str, Any]) -> dict[str, object]:
-    """Return the limits among the options of a command, by their names; raise a `SetupError` for what is none."""
+    """Return the limits among a command's options, by their names; raise `SetupError` for a value that is not one."""
     given = {name: options[name] for name in READERS if options[name] is not None}
     return {name: READERS[name](name, value) for name, value in given.items()}
 

@@ -1,4 +1,4 @@
-"""Shows the settings, and the captured logins: names, places and ages of what they consist of, never a value."""
+"""Prints the settings, and the captured logins: names, places and ages of their contents, never a value."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bridge.storage.profiles import Profile, ProfileStore
 
 
 def readable_profiles(folder: Path, key: ProfileKeySource) -> ProfileStore:
-    """Return the store of profiles for a command that only reads; without profiles this creates no key."""
+    """Return the profile store for a command that only reads; creates no key if there are no profiles."""
     blank = ProfileStore(folder, Identity.generate())
     return ProfileStore(folder, load_identity(key)) if blank.names() else blank
 
@@ -34,7 +34,7 @@ def show_settings(console: Console) -> None:
 
 
 def show_list(store: ProfileStore, console: Console) -> None:
-    """Print a line for each profile; those that do not open are marked."""
+    """Print a line for each profile; mark those that cannot be opened."""
     names = store.names()
     if not names:
         console.print(f"There is no login in {store.folder.absolute()}; `bridge login NAME` captures one.")
@@ -45,14 +45,14 @@ def show_list(store: ProfileStore, console: Console) -> None:
         try:
             profile = store.load(name)
         except SetupError:
-            table.add_row(Text(name), "?", Text("does not open, see `bridge doctor`", style="red"), "", "", size)
+            table.add_row(Text(name), "?", Text("cannot be opened, see `bridge doctor`", style="red"), "", "", size)
         else:
             _row(table, name, profile.site, profile.url, ago(profile.created), ago(profile.saved), size)
     console.print(table)
 
 
 def show_one(profile: Profile, console: Console) -> None:
-    """Print what a profile consists of."""
+    """Print the contents of a profile."""
     facts = _table(header=False)
     for name, value in _facts(profile):
         facts.add_row(Text(name, style="bold"), Text(value))
@@ -104,4 +104,4 @@ def _table(*columns: str, header: bool = True) -> Table:
 
 
 def _row(table: Table, *cells: str) -> None:
-    table.add_row(*map(Text, cells))  # a site's own names are no markup
+    table.add_row(*map(Text, cells))  # names from a site must not be read as markup

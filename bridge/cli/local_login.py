@@ -18,7 +18,7 @@ from bridge.telemetry import Telemetry
 
 
 def ask(user: str | None) -> Credentials:
-    """Ask for what goes into the login form, as far as it is not given; no child process inherits the password."""
+    """Return the credentials, prompting for those not given; the password leaves the environment of child processes."""
     password = env_file.take("BRIDGE_PASSWORD")
     if not sys.stdin.isatty() and not (user and password):
         raise SetupError(
@@ -37,7 +37,7 @@ async def sign_in(
     *,
     keep_browser: bool = False,
 ) -> None:
-    """Capture one login as the profile `name`; without `credentials` a person signs in, in a window."""
+    """Capture one login as the profile `name`; without `credentials` a person signs in, in a browser window."""
     store = ProfileStore(settings.profiles, load_identity(settings.key_source))
     profile = profile_for(store, name, site, url, settings.folders.site_files)
     browser = Chromium(settings.pages, Telemetry(log_fact))

@@ -1,4 +1,4 @@
-"""`bridge login` without a screen: a bridge shows the sign-in page in the person's own browser."""
+"""`bridge login` without a screen: a bridge shows the sign-in page in the user's own browser."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from bridge.settings import Settings
 from bridge.storage.profiles import check_name
 
 LOOK_EVERY = 1.0
-"""Seconds between two looks at whether the person is done."""
+"""Seconds between two polls of the login's state."""
 LIMIT = 1200.0
-"""Seconds that a login may take; the bridge gives it up before that."""
+"""Seconds that a login may take; the bridge's own limit is shorter."""
 OTHERWISE = "Use --form, --token or --import; `bridge login --help` describes them."
 
 
 async def log_in_remotely(
     settings: Settings, name: str, site: str, url: str | None, say: Callable[[str], None], *, keep_browser: bool = False
 ) -> None:
-    """Have the sign-in page shown, print the link to it, and return when the login is captured; raise if it is not."""
+    """Open the sign-in page on a bridge, print a link to it, and wait for the captured login; raise if it fails."""
     if not settings.dashboard.enabled:
         raise SetupError(
             f"This machine has no screen, and dashboard.enabled is off, so the bridge cannot show the page. {OTHERWISE}"
@@ -52,11 +52,11 @@ async def _show(client: AdminClient, login: str, say: Callable[[str], None], *, 
         way = f"first run there: ssh -L {place.port}:{place.netloc} {socket.gethostname()}"
     else:
         way = f"put this machine's name or address in place of {place.hostname}"
-    say(f"On another machine, {way}\nCtrl-C gives the login up.")
+    say(f"On another machine, {way}\nCtrl-C cancels the login.")
 
 
 async def _captured(client: AdminClient, login: str) -> str:
-    """Return what is said of the login when it is captured."""
+    """Wait until the login is captured, and return the bridge's message; raise `SiteTimeout` after `LIMIT`."""
     try:
         async with asyncio.timeout(LIMIT):
             while (now := await client.login(login))["state"] == "waiting":
@@ -74,16 +74,16 @@ def _message(login: Json) -> str:
 
 @asynccontextmanager
 async def _bridge(settings: Settings, say: Callable[[str], None]) -> AsyncGenerator[AdminClient]:
-    """Give the bridge that runs, or else one that runs for this login alone and opens no other account."""
+    """Yield a client of the running bridge, or of one started for this login alone, which opens no other account."""
     client = admin_client_of(settings.config, settings.server, None, None)
     if await client.is_bridge():
         yield client
         return
-    say("No bridge runs here, so one is started for the login alone.")
+    say("No bridge runs here; starting one for this login.")
     async with running(for_one_login(settings), only_new=True) as bridge:
         yield admin_client_of(settings.config, settings.server, from_here(bridge.url), None)
 
 
 def for_one_login(settings: Settings) -> Settings:
-    """Return the settings of a bridge that runs for one login: as a node it takes no account of the others."""
+    """Return the settings of a bridge that runs for one login: as a node it takes none of the cluster's accounts."""
     return settings.model_copy(update={"cluster": settings.cluster.model_copy(update={"max_accounts": 0})})

@@ -1,4 +1,4 @@
-"""Reads a login from elsewhere (a token, a storage state, a profile file) and imports it."""
+"""Imports a login from a token, a storage state or a profile file; returns the message for the user."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import Telemetry
 
 
-async def take_token(settings: Settings, name: str, site: str, url: str | None) -> str:
-    """Take in the userToken in the variable BRIDGE_TOKEN, or ask for one; return what came of it."""
+async def import_token(settings: Settings, name: str, site: str, url: str | None) -> str:
+    """Import the userToken from the variable BRIDGE_TOKEN, or prompt for one."""
     token = env_file.take("BRIDGE_TOKEN")
     if token is None:
         if not sys.stdin.isatty():
@@ -31,17 +31,17 @@ async def take_token(settings: Settings, name: str, site: str, url: str | None) 
         return await imports.token(name, site, url, token)
 
 
-async def take_state(settings: Settings, name: str, site: str, url: str | None, file: Path) -> str:
-    """Take in the storage state in a file; return what came of it."""
+async def import_state(settings: Settings, name: str, site: str, url: str | None, file: Path) -> str:
+    """Import a file with a storage state."""
     state = _content(file)
     async with _importing(settings) as imports:
         return await imports.storage_state(name, site, url, state)
 
 
-async def take_profile(settings: Settings, file: Path, name: str | None, key_file: Path | None) -> str:
-    """Take in a profile file, opened with the keys in `key_file` or else our own; return what came of it."""
+async def import_profile(settings: Settings, file: Path, name: str | None, key_file: Path | None) -> str:
+    """Import a profile file, decrypted with the keys in `key_file`, by default with this machine's own."""
     sealed = _content(file)
-    key = None if key_file is None else _explained(key_file).decode("ascii", "replace")
+    key = None if key_file is None else _key_text(key_file)
     async with _importing(settings) as imports:
         return await imports.profile(name, sealed, key)
 
@@ -68,8 +68,8 @@ def _content(file: Path) -> bytes:
     return content
 
 
-def _explained(key_file: Path) -> bytes:
+def _key_text(key_file: Path) -> str:
     try:
-        return read_private(key_file)
+        return read_private(key_file).decode("ascii", "replace")
     except OSError as error:
         raise SetupError(f"Cannot read the key file {key_file}: {error.strerror}.") from error

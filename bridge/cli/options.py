@@ -1,4 +1,4 @@
-"""What the commands share: the console, options, and reading the settings."""
+"""Shared by the commands: the console, common options, and loading the settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end a command as Ctrl-C does."""
 
 IN_A_WINDOW = {"headed": True, "shell": False, "connect": None}
-"""The settings of a browser whose window a person at this machine sees."""
+"""Browser settings for a window on this machine's screen."""
 
 console = SafeConsole(width=None if sys.stdout.isatty() else 200)
 
@@ -38,15 +38,15 @@ Key = Annotated[str | None, typer.Option(help="API key; by default this machine'
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end; a signal cancels the work, which ends gracefully, also where Ctrl-C is ignored (`command &`)."""
+    """Run `work` to its end; a signal cancels it gracefully, also where Ctrl-C is ignored (`command &`)."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         return asyncio.run(work)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # else asyncio takes care of no signal at all
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # else asyncio installs no signal handler at all
     return asyncio.run(_in_background(work))
 
 
 async def _in_background(work: Coroutine[Any, Any, T]) -> T:
-    """Ignore Ctrl-C again, and have the other signals do what asyncio does at it."""
+    """Ignore Ctrl-C again, and make the other signals cancel the work as asyncio does at Ctrl-C."""
     cancel = signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -60,7 +60,7 @@ def say(text: str) -> None:
 
 
 def load(context: typer.Context, *, quiet: bool = True, **given: Any) -> Settings:
-    """Read the settings and set up the log; where it would be in the way, only warnings unless the settings say so."""
+    """Read the settings and set up the log; `quiet` logs only warnings unless the settings name a level."""
     from bridge import log
     from bridge.settings_sources import load_settings
 
@@ -81,7 +81,7 @@ def check_is_alone(settings: ClusterSettings) -> None:
 
 
 def admin_client(context: typer.Context, url: str | None, key: str | None) -> AdminClient:
-    """Return a client of the running bridge that a command is about."""
+    """Return an admin client of the bridge at `url`, by default of the one that the settings describe."""
     from bridge.cli.admin_client import admin_client_of
 
     settings = load(context)
@@ -94,7 +94,7 @@ def given_only(**options: Any) -> dict[str, Any]:
 
 
 def confirmed(question: str) -> bool:
-    """Ask a person; where nobody answers it is a no."""
+    """Ask a yes-or-no question at the terminal; the end of the input means no."""
     try:
         return console.input(f"{question} (y/n) ", markup=False).strip().lower() in ("y", "yes")
     except EOFError:

@@ -1,6 +1,6 @@
-"""Prints what the bridge sees of an account's page while a person works the page by hand.
+"""Prints what the bridge sees of an account's page while a person uses it by hand.
 
-Requests pass the gate unchecked. Of a prompt only the length is printed, of an answer the text only with --text.
+Requests pass the gate unchecked. Only the length of a prompt is printed, and the text of an answer only with --text.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from bridge.worker.page_session import Session, open_session
 
 STATE_LIMIT = 30.0
 LOOK_EVERY = 1.0
-"""Seconds between two looks at the page's state."""
+"""Seconds between two reads of the page's state."""
 LOOK_LIMIT = 60.0
 END_LIMIT = 5.0
 """Seconds that the site gets to end its response after the end of the answer."""
@@ -84,7 +84,7 @@ class ConsoleReport:
         self._console.print(line, soft_wrap=True)
 
     def request(self, request: PageRequest) -> Sequence[str]:
-        """Print a request that is held at the gate; object to nothing."""
+        """Print a request that is held at the gate, and accept it."""
         path = urlsplit(request.url).path
         self.line("request", f"{request.method} {path} held, let through: {_outline(request.body)}", "yellow")
         return ()
@@ -115,12 +115,12 @@ class ReportingDecoder(DecoderBefore):
         self._sizes: list[int] = []
 
     def expired(self) -> Sequence[ChatEvent]:
-        """Take that none has followed."""
+        """Report the events of the end after which no response followed."""
         return self._reported(super().expired())
 
     @property
     def received(self) -> str:
-        """Return how much came."""
+        """Return how many bytes and chunks came."""
         return f"{sum(self._sizes)} bytes in {len(self._sizes)} chunks"
 
     def begin(self, response: PageResponse) -> None:
@@ -144,7 +144,7 @@ class ReportingDecoder(DecoderBefore):
 
 
 async def _look(session: Session, report: ConsoleReport) -> None:
-    """Report the state of the page and which controls are found, whenever one of them changes."""
+    """Report the state of the page and which controls are found, at each change."""
     reported: dict[str, str] = {}
     while True:
         for what, detail in (await _state(session)).items():
@@ -155,10 +155,10 @@ async def _look(session: Session, report: ConsoleReport) -> None:
 
 
 async def _state(session: Session) -> dict[str, str]:
-    """Return what the page shows; nothing while it is on its way from one document to another."""
+    """Return the page's state and controls; an empty mapping while the page navigates."""
     state = "ready"
     try:
-        async with within(STATE_LIMIT, "The page did not tell how it stands"):
+        async with within(STATE_LIMIT, "The page did not report its state"):
             try:
                 await session.driver.ready()
             except SiteError as error:
@@ -171,7 +171,7 @@ async def _state(session: Session) -> dict[str, str]:
 
 
 async def _follow(session: Session, limits: TurnSettings, report: ConsoleReport) -> None:
-    """Report one turn after the other; each has an exchange of its own."""
+    """Report the turns one after another, each with its own exchange."""
     while True:
         with session.interceptor.exchange(report.request) as exchange:
             decoder = ReportingDecoder(session.driver.decoder(), report)
@@ -212,7 +212,7 @@ def _summary(event: ChatEvent) -> str:
 
 
 def _outline(body: bytes) -> str:
-    """Return the fields of a JSON body: switches and numbers as they are, of everything else only the length."""
+    """Return the fields of a JSON body: switches and numbers in full, of other values only the length."""
     try:
         document: Any = json.loads(body)
     except ValueError:

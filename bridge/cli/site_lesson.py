@@ -1,4 +1,4 @@
-"""`bridge learn` at the terminal: names, the login to begin with, and the report."""
+"""`bridge learn` at the terminal: checks the names, finds the login, and prints the report."""
 
 from __future__ import annotations
 
@@ -31,15 +31,17 @@ async def teach(
     *,
     is_auto: bool,
 ) -> None:
-    """Learn a site, write its file, store the login where there is a name for it, and say what came of it."""
+    """Learn a site, write its file, store the login if `account` is given, and print the result."""
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise SetupError(f"'{url[:80]}' is no address of a page; write it with http:// or https://.")
+        raise SetupError(f"'{url[:80]}' is not the address of a page; write it with http:// or https://.")
     site = name or name_of(url)
     if not SITE_NAME.fullmatch(site):
-        raise SetupError(f"'{site[:40]}' is no name of a site: small letters, digits and - only. Give one with --name.")
+        raise SetupError(
+            f"'{site[:40]}' cannot name a site: use only small letters, digits and -. Give a name with --name."
+        )
     file = (out or Path(f"{site}.toml")).absolute()
     if await asyncio.to_thread(file.exists):
-        raise SetupError(f"{file} exists already; remove it, or take another one with --out.")
+        raise SetupError(f"{file} exists already; remove it, or name another file with --out.")
     store = ProfileStore(settings.profiles, load_identity(settings.key_source))
     profile = await asyncio.to_thread(_profile, store, account, str(file), url)
     browser = Chromium(settings.pages, Telemetry(log_fact))
@@ -56,12 +58,12 @@ async def teach(
     for finding in learned.needed:
         say(f"Needs you: {finding.field} in {file}: {finding.why}.")
     if not learned.is_proven:
-        raise SetupError(f"The site file {file} is written, but not all of its chats went well; see above.")
+        raise SetupError(f"The site file {file} was written, but not all of its test chats succeeded; see above.")
     say(f"The site file works. Use it with `bridge login ACCOUNT --site {file}`.")
 
 
 class Terminal:
-    """A person at a terminal, with the page in a window; see `Operator`. By `is_auto` there is none."""
+    """The `Operator` at a terminal, with the page in a window; nobody is there if `is_auto`."""
 
     def __init__(self, say: Callable[[str], None], url: str, is_auto: bool) -> None:
         self.wants_sending = is_auto
@@ -74,8 +76,8 @@ class Terminal:
         self.say(f"\n    {prompt}\n")
 
     def no_text_box(self) -> None:
-        """Raise, as nobody is there to sign in."""
-        raise SetupError(f"{self._url} shows no text box; it may ask to sign in: leave --auto out, or give --account.")
+        """Raise `SetupError`, because nobody is there to sign in."""
+        raise SetupError(f"{self._url} shows no text box; it may require a login: leave out --auto, or give --account.")
 
     def take_back(self) -> None:
         """Do nothing: the window stays as it is."""
@@ -83,17 +85,17 @@ class Terminal:
     page_closes = take_back
 
     def show_findings(self, _: Sequence[Finding]) -> None:
-        """Leave the fields to the report."""
+        """Do nothing: the report prints the fields."""
 
     def show_proof(self, _: str, failure: str) -> None:
-        """Leave the chats to the report, too."""
+        """Do nothing: the report prints the chats."""
 
 
 def _profile(store: ProfileStore, account: str | None, site: str, url: str) -> Profile:
-    """Return the profile to begin with, for the site file that is to be written."""
+    """Return the profile to start with, the stored one if it exists, for the site file that will be written."""
     if account and store.exists(check_name(account)):
         found = store.load(account)
         if found.url != origin_of(url):
-            raise SetupError(f"The profile {account} belongs to {found.url}; take another name.")
+            raise SetupError(f"The profile {account} belongs to {found.url}; choose another name.")
         return found.model_copy(update={"site": site})
     return Profile(name=account or UNNAMED, site=site, url=origin_of(url), storage_state=EMPTY)

@@ -1,4 +1,4 @@
-"""Shows the sites that the bridge knows, one of them in full, and what is wrong with a site file or left out of it."""
+"""Prints the supported sites, one site in full, and what is wrong with a site file or left out of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bridge.storage.atomic import create_file
 
 
 def show_sites(own_files: Path, console: Console) -> None:
-    """Print a line for each site, and one for each own file that is none."""
+    """Print a line for each site, and one for each own file that is not a valid site file."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("Site", "Title", "Address", "Models", "From"):
         table.add_column(heading)
@@ -33,7 +33,7 @@ def show_sites(own_files: Path, console: Console) -> None:
         table.add_row(*(Text(as_line(cell)) for cell in cells))
     broken: list[Text] = []
     for name, why in broken_sites(own_files):
-        table.add_row(Text(as_line(name)), Text("is no site: see below", style="red"))
+        table.add_row(Text(as_line(name)), Text("not valid, see below", style="red"))
         broken.append(Text.assemble((f"{as_line(name)}: ", "bold red"), as_line(why)))
     console.print(table)
     for line in broken:
@@ -41,7 +41,7 @@ def show_sites(own_files: Path, console: Console) -> None:
 
 
 def show_site(name: str, own_files: Path, console: Console) -> None:
-    """Print what a site is, and what its file leaves out."""
+    """Print the facts of a site, and what its file leaves out."""
     site = find_site(name, own_files)
     facts = Table(box=None, pad_edge=False, show_header=False)
     for what, text in _facts(site, own_files):
@@ -52,12 +52,12 @@ def show_site(name: str, own_files: Path, console: Console) -> None:
 
 
 def check_file(path: Path, console: Console) -> bool:
-    """Print what is wrong with a site file, or what it leaves out; tell whether it is right."""
+    """Print what is wrong with a site file, or what it leaves out; return whether it is valid."""
     try:
         site = load_site_file(path)
         find_site(str(path))
     except WrongSiteFile as error:
-        console.print(Text(f"{as_line(str(path))} is not right:", style="bold red"), soft_wrap=True)
+        console.print(Text(f"{as_line(str(path))} is not valid:", style="bold red"), soft_wrap=True)
         for fault in error.faults:
             console.print(Text(f"  {fault}"), soft_wrap=True)
         return False
@@ -67,9 +67,9 @@ def check_file(path: Path, console: Console) -> bool:
 
 
 def write_template(name: str, url: str, own_files: Path) -> Path:
-    """Write the beginning of a site file into the operator's folder, and return its path."""
+    """Write the template of a site file into the operator's folder, and return its path."""
     if not re.fullmatch(NAME, name):
-        raise SetupError("A site's name has small letters, digits and -, and begins with a letter.")
+        raise SetupError("A site's name has only small letters, digits and -, and begins with a letter.")
     try:
         address = site_address(url)
     except ValueError as error:
@@ -81,7 +81,7 @@ def write_template(name: str, url: str, own_files: Path) -> Path:
     try:
         create_file(path, template.encode())
     except FileExistsError:
-        raise SetupError(f"There is {path} already; remove it first, or take another name.") from None
+        raise SetupError(f"{path} exists already; remove it first, or choose another name.") from None
     return path
 
 
@@ -105,7 +105,7 @@ def _origin(site: KnownSite, own_files: Path) -> str:
 
 
 def _kind(site: KnownSite, own_files: Path) -> str:
-    """Return whose description of a site it is."""
+    """Return where the site's definition comes from."""
     if Path(site.source).parent == own_files:
         return "your own file, in place of the bridge's" if site.hides else "your own file"
     return "file of the bridge" if issubclass(site.driver, DataDriver) else "module"

@@ -1,4 +1,4 @@
-"""`bridge sites heal` at the terminal: which account, what was found, the change as a diff, and the written file."""
+"""`bridge sites heal` at the terminal: finds the profile, prints the findings and a diff, and writes the file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 async def repair(settings: Settings, name: str, account: str | None, console: Console, *, is_written: bool) -> bool:
-    """Show how a site file must change, and write it where that is asked for; tell whether all was found."""
+    """Print the change that a site file needs, and write it if `is_written`; return whether all controls were found."""
     profile = await asyncio.to_thread(_profile, settings.folders, settings.key_source, name, account)
     browser = Chromium(settings.pages, Telemetry())
 
@@ -44,30 +44,30 @@ async def repair(settings: Settings, name: str, account: str | None, console: Co
 
 
 def findings_of(healing: Healing) -> Iterator[str]:
-    """Yield a line for each control that has moved or is gone, or one that says that none has."""
+    """Yield a line for each control that has moved or is gone, or one line that says that none has."""
     for control in healing.moved:
         yield f"  moved   {control.field}: found {control.by} as {' | '.join(control.selectors)}"
     for name in healing.missing:
-        yield f"  gone    {name}: found nowhere; change {healing.target} by hand, or see `bridge learn`"
+        yield f"  gone    {name}: not found at all; change {healing.target} by hand, or see `bridge learn`"
     if not healing.moved and not healing.missing:
-        yield "All controls are where the site file says, but for those that are there only while the site answers."
+        yield "All controls are where the site file says, except those that exist only while the site answers."
 
 
 async def _end(healing: Healing, say: Callable[[str], None], *, is_written: bool) -> None:
     if not is_written:
-        say("Nothing was written; --write does that.")
+        say("Nothing was written; --write writes the change.")
         return
     kept = await asyncio.to_thread(write_healed, healing)
-    say(f"Wrote {healing.target}. " + (f"The file of before is {kept}." if kept else _hides(healing)))
-    say("A bridge that runs takes it up when it is restarted.")
+    say(f"Wrote {healing.target}. " + (f"The previous file is {kept}." if kept else _hides(healing)))
+    say("A running bridge uses it after a restart.")
 
 
 def _hides(healing: Healing) -> str:
-    return f"It stands in for {healing.source}; remove it once an update of the bridge knows the page."
+    return f"It replaces {healing.source}; remove it once an update of the bridge knows the page."
 
 
 def _profile(folders: DataFolders, key: ProfileKeySource, name: str, account: str | None) -> Profile:
-    """Return the profile whose page is looked at; raise `SetupError` where there is none of the site."""
+    """Return the profile whose page to open; raise `SetupError` if the site has none."""
     site = find_site(name, folders.site_files).name
     store = ProfileStore(folders.profiles, load_identity(key))
     names = [account] if account else store.names()

@@ -1,4 +1,4 @@
-"""`bridge status` on a terminal that is too small for its tables: a line for each row, what needs attention first."""
+"""`bridge status` on a terminal that is too small for its tables: one line a row, the most urgent first."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from bridge.printable import as_text
 
 COLOURS = {"ready": "green", "asleep": "blue", "starting": "cyan", "resting": "yellow", "muted": "yellow"}
 URGENCY = ("logged_out", "challenged", "broken", "muted", "resting", "paused", "held", "starting")
-"""What keeps chats away from an account, the worst first; an account with none of it is well."""
+"""States and flags that keep chats away from an account, the worst first."""
 NARROW = 72
-"""Columns below which a table would break words apart."""
+"""Columns of a terminal below which a table would break words."""
 
 _BLANK = {ord("\n"): " ", ord("\t"): " "}
 
@@ -24,7 +24,7 @@ State = Mapping[str, Any]
 
 
 class Fitted:
-    """Renders `whole` where the terminal has room for it, and else as many rows as fit and how many more there are."""
+    """Renders `whole` if the terminal has room for it, else as many rows as fit and the number of the others."""
 
     def __init__(self, whole: RenderableType, state: State, lost: str = "") -> None:
         self._whole = whole
@@ -42,18 +42,18 @@ class Fitted:
 
 
 def by_urgency(accounts: Iterable[State]) -> list[State]:
-    """Return the accounts, those first that need attention most."""
+    """Return the accounts, the most urgent first."""
     return sorted(accounts, key=_urgency)
 
 
-def standing(account: State) -> str:
-    """Return the state of an account, and what else keeps chats away from it."""
+def state_with_flags(account: State) -> str:
+    """Return the state of an account, and whether it is paused, held or busy."""
     flags = [flag for flag in ("paused", "held", "busy") if account.get(flag)]
     return ", ".join([account["state"], *flags])
 
 
 def trouble(account: State) -> str:
-    """Return why an account is as it is, or else what went wrong last."""
+    """Return the reason for an account's state, or else its last error."""
     error = account["last_error"]
     return account["reason"] or (f"{error['code']}: {error['message']}" if error else "")
 
@@ -64,7 +64,7 @@ def ago(moment: str | None) -> str:
 
 
 def ahead(moment: str | None) -> str:
-    """Return how far ahead a moment is, if it is."""
+    """Return how far ahead a moment is, or an empty text if it is past."""
     seconds = 0.0 if moment is None else (datetime.fromisoformat(moment) - datetime.now(UTC)).total_seconds()
     return f"in {_span(seconds)}" if seconds > 0 else ""
 
@@ -82,7 +82,7 @@ def _urgency(account: State) -> int:
 
 
 def _cut(lines: Sequence[Text], height: int) -> Sequence[Text]:
-    """Return what fits: the headline goes first, and who reads it is told how many rows are left out."""
+    """Return the lines that fit and how many are left out; the headline is the first to be dropped."""
     if len(lines) <= height:
         return lines
     begin = 0 if height > 2 else 1
@@ -113,7 +113,7 @@ def _rows(state: State) -> Iterator[Text]:
 def _account(account: State) -> Text:
     colour = COLOURS.get(account["state"], "red")
     place = f"on {account['node']}" if "node" in account else ""
-    return _row(account["name"], (standing(account), colour), place, ahead(account["until"]), trouble(account))
+    return _row(account["name"], (state_with_flags(account), colour), place, ahead(account["until"]), trouble(account))
 
 
 def _row(name: str, word: tuple[str, str], *facts: str) -> Text:

@@ -13,18 +13,18 @@ from rich.text import Text
 
 from bridge.cli.admin_client import AdminClient
 from bridge.cli.console import Clean
-from bridge.cli.status_rows import COLOURS, Fitted, State, ago, ahead, by_urgency, standing, trouble
+from bridge.cli.status_rows import COLOURS, Fitted, State, ago, ahead, by_urgency, state_with_flags, trouble
 from bridge.errors import BridgeError, SetupError
 
 RETRY = 2.0
-"""Seconds until a lost connection is tried again."""
+"""Seconds between attempts to reconnect."""
 RETRIED = "Trying again."
 LOST = f"Lost the connection to the bridge. {RETRIED}"
 RECENT = 5
 
 
 async def show(client: AdminClient, console: Console, *, as_json: bool) -> None:
-    """Print how everything stands: as JSON, as a table, or at a terminal as one that goes on until Ctrl-C."""
+    """Print the state: as JSON, as a table, or at a terminal as a table that updates until Ctrl-C."""
     state = await client.state()
     if as_json:
         console.print(json.dumps(state, ensure_ascii=True, indent=1), markup=False, soft_wrap=True)
@@ -35,7 +35,7 @@ async def show(client: AdminClient, console: Console, *, as_json: bool) -> None:
 
 
 class _Screen:
-    """Shows the state as it changes; what counts down does so every second."""
+    """Shows the state live; redraws twice a second, so that times count on."""
 
     def __init__(self, client: AdminClient, state: State) -> None:
         self._client = client
@@ -68,7 +68,7 @@ class _Screen:
 
 
 def render_state(state: State, lost: str = "") -> Group:
-    """Return everything, for a terminal."""
+    """Return the whole state as tables for a terminal."""
     parts: list[RenderableType] = [_headline(state), Text("")]
     if lost:
         parts.insert(0, Text(lost, "bold red"))
@@ -109,7 +109,7 @@ def _account(account: State, node: Sequence[str]) -> Iterator[Text]:
     sends = account["sends"]
     yield Text(account["name"], "bold")
     yield from map(Text, node)
-    yield Text(standing(account), COLOURS.get(account["state"], "red"))
+    yield Text(state_with_flags(account), COLOURS.get(account["state"], "red"))
     yield Text(ahead(account["until"]))
     yield Text(_current(account["chat"]))
     yield Text(_share(sends["hour"], sends["hour_limit"]))
@@ -153,12 +153,12 @@ def _recent(state: State) -> Table:
 
 
 def _node_column(state: State) -> Sequence[str]:
-    """Return the heading of the nodes, if there are any."""
+    """Return the heading of the node column, in a cluster."""
     return ("Node",) if "cluster" in state else ()
 
 
 def _node_of(state: State, entry: State) -> Sequence[str]:
-    """Return the node of an account or a chat, for the column of that heading."""
+    """Return the node of an account or a chat for that column, in a cluster."""
     return (str(entry.get("node", "")),) if "cluster" in state else ()
 
 

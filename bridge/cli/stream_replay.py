@@ -1,4 +1,4 @@
-"""Prints what a site's decoder reads in recorded streams, event by event, without a browser."""
+"""Prints the events that a site's decoder reads in recorded streams, without a browser."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from bridge.sites.contract import Decoder
 from bridge.sites.known_sites import load_driver
 
 KINDS = {b"{": "application/json", b"<": "text/html"}
-"""What a body is that begins so; every other one is a stream."""
+"""The content type of a body by its first byte; all others are event streams."""
 
 
 def replay(files: Sequence[Path], site: str, console: Console, own_files: Path | None = None) -> bool:
-    """Decode the responses of one chat and print each event with its place in its file; tell whether none failed."""
+    """Decode the responses of one chat and print each event with its offset; return whether none failed."""
     decoder = load_driver(site, own_files).fresh_decoder()
     for file in files:
         try:
@@ -53,6 +53,6 @@ def decoded(decoder: Decoder, body: bytes) -> Iterator[tuple[int, ChatEvent]]:
 
 
 def shown(event: ChatEvent) -> str:
-    """Return an event on one line: its kind, and those of its fields that hold something."""
+    """Return an event on one line: its kind, and its fields that are not empty."""
     held = ((field.name, getattr(event, field.name)) for field in fields(event))
     return f"{type(event).__name__:10}" + " ".join(f"{name}={value!r}" for name, value in held if value)

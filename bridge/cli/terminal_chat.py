@@ -1,6 +1,6 @@
 """A chat in the terminal, over the bridge's own HTTP endpoint.
 
-Where no bridge answers, one is started beside the chat; the chat does not notice the difference.
+If no bridge runs, one is started for the chat.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bridge.errors import BridgeError, SetupError
 from bridge.printable import as_text
 from bridge.settings import Settings
 
-HELP = "/model NAME takes another model, /new starts a new chat, /quit or Ctrl-D ends, Ctrl-C stops an answer."
+HELP = "/model NAME changes the model, /new starts a new chat, /quit or Ctrl-D ends, Ctrl-C stops an answer."
 
 
 @asynccontextmanager
@@ -38,7 +38,7 @@ async def connected(settings: Settings, url: str | None, key: str | None) -> Asy
 
 
 class Screen:
-    """Writes pieces as they come; thinking is dim, and left out where nobody looks."""
+    """Writes pieces as they come; thinking is dim at a terminal, and left out elsewhere."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -59,7 +59,7 @@ class Screen:
         self._write("\n")
 
     def _write(self, text: str) -> None:
-        # not through the console, which would break lines and turn tabs into spaces
+        # not through the console, which would wrap lines and turn tabs into spaces
         self._console.file.write(text)
         self._console.file.flush()
 
@@ -91,7 +91,7 @@ class Conversation:
 async def chat(
     settings: Settings, console: Console, prompt: str | None, model: str | None, url: str | None, key: str | None
 ) -> None:
-    """Answer `prompt`, or without one chat with the person at the terminal until they quit."""
+    """Print the answer to `prompt`, or without one chat at the terminal until the user quits."""
     async with connected(settings, url, key) as client:
         if model is None:
             model = next(iter(await client.models()), None)
@@ -120,7 +120,7 @@ async def _chat_loop(conversation: Conversation, console: Console) -> None:
                     conversation.forget()
                     console.print("A new chat.", style="dim")
                 case ["/model", name]:
-                    await _take_model(conversation, name.strip(), console)
+                    await _change_model(conversation, name.strip(), console)
                 case [word, *_] if word.startswith("/"):
                     console.print(HELP, style="dim", markup=False)
                 case _:
@@ -128,7 +128,7 @@ async def _chat_loop(conversation: Conversation, console: Console) -> None:
         console.print()
 
 
-async def _take_model(conversation: Conversation, name: str, console: Console) -> None:
+async def _change_model(conversation: Conversation, name: str, console: Console) -> None:
     try:
         await conversation.client.check_model(name)
     except BridgeError as error:
@@ -180,7 +180,7 @@ class Keyboard:
         return await self._line
 
     async def interruptible(self, work: Coroutine[None, None, None]) -> None:
-        """Do `work`, until it is done or Ctrl-C stops it."""
+        """Run `work` to its end; Ctrl-C cancels it."""
         async with asyncio.TaskGroup() as tasks:
             self._work = tasks.create_task(work)
 

@@ -1,4 +1,4 @@
-"""`bridge accounts`: how the accounts of the running bridge stand, and what their operator can do with them."""
+"""`bridge accounts`: the states of the running bridge's accounts, and the operator's actions on them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def show_all(context: typer.Context, url: Url = None, key: Key = None) -> None:
 def check(context: typer.Context, name: Name, url: Url = None, key: Key = None) -> None:
     """Check the state of an account now.
 
-    Opens the page of an account that rests, is muted, challenged or signed out; nothing is sent. Exits with 1 if the
+    Opens the page of an account that rests or is muted, challenged or signed out; sends nothing. Exits with 1 if the
     account is not ready afterwards.
     """
     account = _act(context, name, "check", url, key)
@@ -36,31 +36,31 @@ def check(context: typer.Context, name: Name, url: Url = None, key: Key = None) 
 
 @accounts.command()
 def pause(context: typer.Context, name: Name, url: Url = None, key: Key = None) -> None:
-    """Give an account no new chats until it is resumed, even after a restart; its running chat goes on."""
+    """Stop giving an account new chats until it is resumed, even after a restart; its running chat goes on."""
     _act(context, name, "pause", url, key)
 
 
 @accounts.command()
 def resume(context: typer.Context, name: Name, url: Url = None, key: Key = None) -> None:
-    """Give a paused account chats again."""
+    """Let a paused account take chats again."""
     _act(context, name, "resume", url, key)
 
 
 @accounts.command()
 def wake(context: typer.Context, name: Name, url: Url = None, key: Key = None) -> None:
-    """Open a sleeping account now, before a chat needs it."""
+    """Open the page of a sleeping account now, before a chat needs it."""
     _act(context, name, "wake", url, key)
 
 
 @accounts.command()
 def sleep(context: typer.Context, name: Name, url: Url = None, key: Key = None) -> None:
-    """Close the page of an account, after its running chat, until a chat needs it; the account stays signed in."""
+    """Close the page of an account after its running chat, until a chat needs it; the account stays signed in."""
     _act(context, name, "sleep", url, key)
 
 
 @accounts.command()
 def reopen(context: typer.Context, name: Name, url: Url = None, key: Key = None) -> None:
-    """Close an account and open it again from its stored login, after its running chat."""
+    """Close an account after its running chat, and open it again from its stored login."""
     _act(context, name, "reopen", url, key)
 
 
@@ -84,7 +84,7 @@ def remove(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """End an account's chat, close it, and delete its profile; the account stays signed in at the site."""
+    """End an account's chat, close it, and delete its profile; the account stays signed in on the site."""
     if not (yes or confirmed(f"Close the account {name} and delete its profile?")):
         raise SetupError(f"The account {name} was not removed; give --yes to remove it without confirmation.")
     say(run(admin_client(context, url, key).remove(name))["message"])
@@ -99,7 +99,7 @@ def _act(context: typer.Context, name: str, action: str, url: str | None, key: s
 
 def show(found: Sequence[Mapping[str, Any]]) -> None:
     """Print a line for each account."""
-    from bridge.cli.status_rows import standing
+    from bridge.cli.status_rows import state_with_flags
 
     if not found:
         say("There is no account; `bridge login NAME` captures a login.")
@@ -109,6 +109,6 @@ def show(found: Sequence[Mapping[str, Any]]) -> None:
     table = Table("Name", *node, "State", "Until", "Reason", box=None, pad_edge=False, header_style="bold")
     for account in found:
         place = (account.get("node", ""),) if has_nodes else ()
-        facts = (account["name"], *place, standing(account), account["until"] or "", account["reason"])
+        facts = (account["name"], *place, state_with_flags(account), account["until"] or "", account["reason"])
         table.add_row(*map(Text, facts))
     console.print(table)

@@ -16,7 +16,7 @@ def backup(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; `-` writes to standard output.")],
 ) -> None:
-    """Back up logins, keys, conversations, files and usage, encrypted for the profile key; the bridge may run."""
+    """Back up logins, keys, conversations, files and usage, encrypted for the profile key, even while a bridge runs."""
     from bridge.cli.archives import back_up
 
     text = back_up(load(context), None if file == STREAM else file)
@@ -28,7 +28,7 @@ def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Backup to read; `-` reads standard input.")],
     key_file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Profile key of the bridge that was backed up; becomes the key here."),
+        typer.Option(metavar="FILE", help="Profile key of the bridge that was backed up; becomes this bridge's key."),
     ] = None,
 ) -> None:
     """Restore a backup into empty folders, here or on another machine."""

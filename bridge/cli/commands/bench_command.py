@@ -16,19 +16,19 @@ def bench(
     short: Annotated[bool, flag("--short", help="Run only the quick measurements.")] = False,
     compare: Annotated[
         list[str] | None,
-        typer.Option(metavar="SETTING=VALUE", help="Compare with a bridge that has other settings, in turns, instead."),
+        typer.Option(metavar="SETTING=VALUE", help="Only compare, in turns, with a bridge that has other settings."),
     ] = None,
-    page: Annotated[str, typer.Option(metavar="light|heavy", help="The page that is compared on.")] = "heavy",
-    streams: Annotated[int, typer.Option(min=1, help="The accounts that answer at once when comparing.")] = 1,
+    page: Annotated[str, typer.Option(metavar="light|heavy", help="Page to compare on.")] = "heavy",
+    streams: Annotated[int, typer.Option(min=1, help="Accounts that answer at once when comparing.")] = 1,
     browsers: Annotated[
-        int, typer.Option(min=1, help="Compare with the accounts divided among so many Chromiums, in turns, instead.")
+        int, typer.Option(min=1, help="Only compare, in turns, with the accounts divided among this many Chromiums.")
     ] = 1,
     against: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Compare with the code in another checkout of the bridge, in turns, instead."),
+        typer.Option(metavar="DIR", help="Only compare, in turns, with the code in another checkout of the bridge."),
     ] = None,
-    accounts: Annotated[bool, flag("--accounts", help="Measure only what accounts cost, open and asleep.")] = False,
-    profile: Annotated[bool, flag("--profile", help="Profile the CPU time of a stream instead.")] = False,
+    accounts: Annotated[bool, flag("--accounts", help="Only measure what open and sleeping accounts cost.")] = False,
+    profile: Annotated[bool, flag("--profile", help="Only profile the CPU time of a stream.")] = False,
 ) -> None:
     """Measure the bridge's overhead on the demo site, against plain HTTP and a hand-written script."""
     from bridge.bench.account_bench import only_accounts

@@ -14,14 +14,13 @@ from bridge.errors import SetupError
 def chat(
     context: typer.Context,
     prompt: Annotated[str | None, typer.Argument(metavar="PROMPT", help="Answer this prompt, then exit.")] = None,
-    model: Annotated[str | None, typer.Option(metavar="NAME", help="Model that answers.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME", help="Model to chat with.")] = None,
     url: Url = None,
     key: Key = None,
 ) -> None:
     """Chat in the terminal.
 
-    Uses the bridge that runs on this machine, or starts one for the time of the chat. Text that is piped in is answered
-    as one prompt.
+    Uses the bridge that runs on this machine, or starts one for this chat. Piped text is sent as one prompt.
     """
     from bridge.cli import terminal_chat
 

@@ -1,4 +1,4 @@
-"""`bridge cluster`: the nodes that share a pool, which accounts they have, and how to drain one."""
+"""`bridge cluster`: the nodes that share a pool, their accounts, and draining a node."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ cluster = typer.Typer(help="See and drain the nodes that share a pool (`cluster.
 
 @cluster.command()
 def status(context: typer.Context) -> None:
-    """List the nodes with the accounts that they have, and the chats that wait there."""
+    """List the nodes with their accounts and the number of waiting chats."""
     found = run(_nodes(load(context).cluster))
     if not found:
         say("No node runs.")
@@ -41,7 +41,7 @@ def status(context: typer.Context) -> None:
 
 @cluster.command()
 def leases(context: typer.Context) -> None:
-    """List the accounts, the node that has each, and the fence under which it does."""
+    """List the accounts, each with the node that holds its lease and the lease's fencing number."""
     found = run(_leases(load(context).cluster))
     if not found:
         say("The cluster has no account; `bridge login NAME` captures a login.")
@@ -56,16 +56,16 @@ def leases(context: typer.Context) -> None:
 def drain(
     context: typer.Context,
     node: Annotated[str, typer.Argument(metavar="NODE", help="Name of the node.")],
-    undo: Annotated[bool, flag("--undo", help="Let the node have accounts again.")] = False,
+    undo: Annotated[bool, flag("--undo", help="Let the node take accounts again.")] = False,
 ) -> None:
-    """Have a node give its accounts to the others, each after its running chat, until that is undone."""
+    """Hand a node's accounts over to the other nodes, each after its running chat, until --undo."""
     run(_drain(load(context).cluster, node, is_draining=not undo))
-    says = "may have accounts again" if undo else "gives back its accounts, each after its running chat"
-    say(f"The node {node} {says}.")
+    effect = "may take accounts again" if undo else "gives back its accounts, each after its running chat"
+    say(f"The node {node} {effect}.")
 
 
 def _notes(info: NodeInfo) -> list[str]:
-    """Return what an operator should know of a node beside the figures."""
+    """Return the warnings about a node, which follow its figures."""
     from bridge.cluster.cluster_clock import difference_in_words
 
     clock = f"its clock is {difference_in_words(info.clock_ahead)} that of Redis" if info.clock_ahead else ""

@@ -12,7 +12,7 @@ from bridge.cli.options import console, flag, given_only, load, run
 def demo(
     context: typer.Context,
     once: Annotated[bool, flag("--once", help="Show one chat, then exit.")] = False,
-    site: Annotated[str, typer.Option(help="Site behind it: deepseek, or kimi, qwen, ... by a stand-in.")] = "deepseek",
+    site: Annotated[str, typer.Option(help="Site to imitate: deepseek, kimi, qwen, ...")] = "deepseek",
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
 ) -> None:
     """Try the bridge on a built-in chat site; no account needed."""

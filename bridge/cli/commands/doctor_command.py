@@ -17,8 +17,8 @@ def doctor(
 ) -> None:
     """Check the installation, and say what to fix.
 
-    Checks the settings, the keys, the logins and the browser, and on each account's page every control and the protocol
-    of its scripts. Sends no chat without --send.
+    Checks the settings, keys, logins and browser, and on each account's page all controls and the protocol in its
+    scripts. Sends no chat without --send.
     """
     from bridge.cli.doctor_report import run_checks
 

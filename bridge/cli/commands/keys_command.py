@@ -1,4 +1,4 @@
-"""`bridge keys`: who may use what, and how much. A running bridge notices a change within a second."""
+"""`bridge keys`: API keys and their limits. A running bridge notices a change within a second."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def add_key(
     scope: Annotated[
         str,
         typer.Option(
-            metavar="SCOPE", help="`chat` for the endpoint, `admin` for the admin API, too, `metrics` for /metrics."
+            metavar="SCOPE", help="`chat`: the endpoint; `admin`: also the admin API; `metrics`: only /metrics."
         ),
     ] = "chat",
     expires: Expires = None,
@@ -61,7 +61,7 @@ def add_key(
     parallel: Parallel = None,
     share: Share = None,
 ) -> None:
-    """Create a named key, and print it: it is never shown again."""
+    """Create a named key and print it; it is never shown again."""
     from bridge.storage.key_limits import limits_of
     from bridge.storage.named_keys import Scope
 
@@ -86,7 +86,7 @@ def limit_key(
     parallel: Parallel = None,
     share: Share = None,
 ) -> None:
-    """Change limits of a named key; those that are not given stay as they are."""
+    """Change limits of a named key; limits that are not given stay as they are."""
     given = given_limits(context.params)
     if not given:
         raise SetupError("Give at least one limit; `bridge keys limit --help` lists them.")
@@ -109,7 +109,7 @@ def revoke_key(
     context: typer.Context,
     id: Annotated[str, typer.Argument(metavar="ID", help="As `bridge keys list` shows it.")],  # noqa: A002
 ) -> None:
-    """Revoke a key, so that it gives no access any more."""
+    """Revoke a key; requests with it are refused from then on."""
     key = _store(context).revoke(id)
     say(f"The key {key.name} is revoked.")
 

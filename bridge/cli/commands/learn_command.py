@@ -1,4 +1,4 @@
-"""`bridge learn`: a site file for a chat page, from one chat on it."""
+"""`bridge learn`: the site file of a chat page, from one chat on it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ def learn(
     url: Annotated[str, typer.Argument(metavar="URL", help="Address of an empty chat of the site.")],
     name: Annotated[str | None, typer.Option(help="Name of the site; by default from its address.")] = None,
     account: Annotated[
-        str | None, typer.Option(help="Profile to sign in with, if there is one; the login is stored under it.")
+        str | None, typer.Option(help="Profile to sign in with, if it exists; the login is stored in it.")
     ] = None,
-    auto: Annotated[bool, flag("--auto", help="Let the bridge send the first chat, too; needs no screen.")] = False,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write; by default NAME.toml.")] = None,
+    auto: Annotated[bool, flag("--auto", help="Also send the first prompt automatically; needs no screen.")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write; by default NAME.toml.")] = None,
 ) -> None:
     """Write the site file of a chat page by watching one chat on it.
 
-    A browser window opens. Sign in there, if the page asks for it, type the prompt that the command prints, and send
-    it. The bridge then sends up to ten more prompts, most of them to learn switches and models, writes the file, proves
-    it with three or four chats, and says field by field what is certain, what is guessed, and what it needs from you.
-    Nothing is typed into another site's page.
+    A browser window opens. Sign in if the page asks for it, then type the prompt that the command prints, and send it.
+    The bridge then sends up to ten more prompts, most of them to learn switches and models, writes the file, and tests
+    it with three or four chats. For each field it reports whether it is certain, guessed, or needs your input. It types
+    nothing into pages of other sites.
     """
     from bridge.cli.display import need_display
     from bridge.cli.site_lesson import teach

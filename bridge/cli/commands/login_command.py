@@ -1,4 +1,4 @@
-"""`bridge login`: one login of one account, by a person, a form, a token or a file."""
+"""`bridge login`: captures the login of an account, from a person, a form, a token or a file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def login(
     form: Annotated[bool, flag("--form", help="Fill the site's password form; needs no screen.")] = False,
     user: Annotated[str | None, typer.Option(help="User name for --form; prompted for if left out.")] = None,
     keep_browser: Annotated[
-        bool, flag("--keep-browser", help="Keep the browser's own folder, not a copy of the login.")
+        bool, flag("--keep-browser", help="Keep the browser's own folder instead of a copy of the login.")
     ] = False,
     token: Annotated[bool, flag("--token", help="Import a userToken of the site; it is prompted for.")] = False,
     state: Annotated[
@@ -31,8 +31,7 @@ def login(
     With a screen, a browser window opens on this machine. Without one, the command prints a link that shows the
     sign-in page in any browser. --form prompts for the password or reads the variable BRIDGE_PASSWORD; --token prompts
     for the userToken or reads BRIDGE_TOKEN; both variables may be in a file `.env`. --keep-browser is for sites whose
-    login cannot be copied: the account gets a browser of its own, whose folder is stored unencrypted in the config
-    folder.
+    login cannot be copied: the account gets its own browser, whose folder is stored unencrypted in the config folder.
     """
     from bridge.cli import local_login, login_sources
     from bridge.cli.display import has_display
@@ -41,9 +40,9 @@ def login(
         raise SetupError("Give only one of --form, --token and --import.")
     where = (name, site, url)
     if token:
-        say(run(login_sources.take_token(load(context), *where)))
+        say(run(login_sources.import_token(load(context), *where)))
     elif state is not None:
-        say(run(login_sources.take_state(load(context), *where, state)))
+        say(run(login_sources.import_state(load(context), *where, state)))
     elif form or has_display():
         settings, credentials = (
             load(context, browser={} if form else IN_A_WINDOW),

@@ -24,7 +24,7 @@ def list_profiles(context: typer.Context) -> None:
 
 @profiles.command()
 def show(context: typer.Context, name: Name) -> None:
-    """Show what a captured login consists of: names and ages, never a value."""
+    """Show the contents of a captured login: names and ages, never a value."""
     from bridge.cli.listing import readable_profiles, show_one
 
     settings = load(context)
@@ -32,20 +32,20 @@ def show(context: typer.Context, name: Name) -> None:
 
 
 @profiles.command("import")
-def take_in(
+def import_profile(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Profile file of another machine.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Profile file from another machine.")],
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name of the profile here; by default its own.")
     ] = None,
     key_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Key file of the other machine, if it has another key.")
+        Path | None, typer.Option(metavar="FILE", help="Profile key of the other machine, if it has another one.")
     ] = None,
 ) -> None:
-    """Import a profile of another machine: test it on the site, and encrypt it with this machine's key."""
-    from bridge.cli.login_sources import take_profile
+    """Import a profile from another machine: test it on the site, and encrypt it with this machine's key."""
+    from bridge.cli import login_sources
 
-    say(run(take_profile(load(context), file, name, key_file)))
+    say(run(login_sources.import_profile(load(context), file, name, key_file)))
 
 
 @profiles.command()
@@ -54,7 +54,7 @@ def remove(
     name: Name,
     yes: Annotated[bool, flag("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Delete a captured login; the account itself stays signed in at the site."""
+    """Delete a captured login; the account stays signed in on the site."""
     from bridge.cli.listing import readable_profiles
     from bridge.storage.browser_folders import remove_profile
 

@@ -1,4 +1,4 @@
-"""`bridge replay`: what a decoder reads in recorded streams."""
+"""`bridge replay`: decodes recorded streams."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from bridge.cli.options import console, load
 def replay(
     context: typer.Context,
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Responses of one chat, in order.")],
-    site: Annotated[str, typer.Option(help="Site whose decoder reads them.")] = "deepseek",
+    site: Annotated[str, typer.Option(help="Site whose decoder to use.")] = "deepseek",
 ) -> None:
-    """Decode streams that `serve --record` has recorded, and print the events.
+    """Decode streams recorded by `serve --record`, and print the events.
 
-    Prints each event with its offset in the file, and what the decoder does not know; exits with 1 on an error.
+    Prints each event with its offset in the file, then what the decoder did not recognize. Exits with 1 on an error.
     """
     from bridge.cli.stream_replay import replay as play
 

@@ -12,7 +12,7 @@ from bridge.cli.options import console, flag, given_only, load, run
 
 
 class ServeCommand(TyperCommand):
-    """A command whose help ends with all settings."""
+    """A command whose help ends with the list of all settings."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the help."""
@@ -35,13 +35,13 @@ def serve(
         Path | None, typer.Option(metavar="DIR", help="Write a Playwright trace of each chat to this folder.")
     ] = None,
     record: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write the raw streams of each chat to this folder.")
+        Path | None, typer.Option(metavar="DIR", help="Write the raw response streams of each chat to this folder.")
     ] = None,
     profiles: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the captured logins.")] = None,
     log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR.")] = None,
 ) -> None:
     """Start the bridge: serve the endpoint with all captured logins."""
-    from bridge.app import serve as serve_until_told
+    from bridge.app import serve as serve_until_stopped
     from bridge.cli.announcement import print_access
 
     settings = load(
@@ -52,4 +52,4 @@ def serve(
         log=given_only(level=log_level and log_level.upper()),
         **given_only(profiles=profiles),
     )
-    run(serve_until_told(settings, lambda bridge: print_access(console, bridge, settings.config, settings.server)))
+    run(serve_until_stopped(settings, lambda bridge: print_access(console, bridge, settings.config, settings.server)))

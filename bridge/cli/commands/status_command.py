@@ -1,4 +1,4 @@
-"""`bridge status`: what the running bridge does, as a table."""
+"""`bridge status`: accounts, queue and chats of the running bridge, as a table."""
 
 from __future__ import annotations
 

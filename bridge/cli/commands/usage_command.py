@@ -1,6 +1,6 @@
-"""`bridge usage`: what each key used, by model, account or time.
+"""`bridge usage`: the chats and tokens of each key, by model, account or time.
 
-It is read from the record, whether a bridge runs or not; that of a whole cluster is asked of the node that runs here.
+Read from the usage file, with or without a running bridge; in a cluster, asked of the node that runs here.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def usage(
     ] = "key",
     as_json: Annotated[bool, flag("--json", help="Print JSON.")] = False,
     as_csv: Annotated[bool, flag("--csv", help="Print a CSV file.")] = False,
-    own: Annotated[bool, flag("--own", help="In a cluster, count what came to this node alone.")] = False,
+    own: Annotated[bool, flag("--own", help="In a cluster, count only what came to this node.")] = False,
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Show how many chats and tokens each key has used; in a cluster on all nodes, as the running bridge tells."""
+    """Show how many chats and tokens each key has used; in a cluster, the running bridge reports those of all nodes."""
     from bridge.storage import usage_file
 
     groups = usage_file.groups_of(by)
@@ -54,7 +54,7 @@ def usage(
 def _rows_of_all(context: typer.Context, since: str, by: str, url: str | None, key: str | None) -> list[dict[str, Any]]:
     found = run(admin_client(context, url, key).usage(since, by))
     if missing := found.get("missing"):
-        print(f"Not counted, for they are away: {', '.join(map(as_line, missing))}", file=sys.stderr)
+        print(f"Not counted, because these nodes did not answer: {', '.join(map(as_line, missing))}", file=sys.stderr)
     rows: list[dict[str, Any]] = found["usage"]
     return rows
 

@@ -1,7 +1,7 @@
-"""A login that was captured just now: it counts when a fresh context is signed in by it, because copies lose some.
+"""Captures a login from a page, and tests it in a fresh context, because a copy can be incomplete.
 
-Cookies, localStorage, sessionStorage and plain IndexedDB can be copied. Keys that may not be read out, service workers
-and caches cannot: a site that signs its user in by them needs the browser's own folder.
+Cookies, localStorage, sessionStorage and plain IndexedDB can be copied. Non-extractable keys, service workers and
+caches cannot: a site whose login depends on them needs the browser's own folder.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bridge.worker.page_session import Session, open_session
 from bridge.worker.token_worker import SECOND_THOUGHTS
 
 KEYS_LIMIT = 3.0
-"""Seconds that the search for keys may take."""
+"""Seconds that the search for CryptoKeys may take."""
 MOST_NAMES = 3
 FIND_KEYS = """async seconds => {
   const found = [], until = performance.now() + seconds * 1000;
@@ -64,25 +64,25 @@ FIND_KEYS = """async seconds => {
   await Promise.race([walk().catch(() => {}), new Promise(resolve => setTimeout(resolve, seconds * 1000))]);
   return found.slice(0, 20);
 }"""
-"""Names the stores of the origin's IndexedDB that hold a CryptoKey, as far as it gets."""
+"""Returns the names of the origin's IndexedDB stores that hold a CryptoKey, as many as it finds in the time."""
 
 
 class LoginNotPortable(SiteError):
-    """The site does not take the captured login in a fresh browser."""
+    """The site does not accept the captured login in a fresh browser."""
 
 
 @dataclass(frozen=True, slots=True)
 class CapturedLogin:
-    """A login as its page holds it; `keys` are the places of what the copy lacks."""
+    """The login of a page; `keys` are the IndexedDB stores with keys that the copy lacks."""
 
     profile: Profile
     keys: Sequence[str]
 
 
 async def capture(session: Session, profile: Profile, limit: float) -> CapturedLogin:
-    """Return the login of a page that is signed in; nothing is stored yet, see `check_and_store`.
+    """Return the login of a signed-in page; `check_and_store` stores it.
 
-    No call of the browser takes longer than `limit` seconds.
+    Each call of the browser may take `limit` seconds.
     """
     captured = await session.capture(profile, limit)
     browser = session.context.browser
@@ -94,10 +94,10 @@ async def capture(session: Session, profile: Profile, limit: float) -> CapturedL
 async def check_and_store(
     chromium: Chromium, settings: PageSettings, store: ProfileStore, captured: CapturedLogin, say: Callable[[str], None]
 ) -> Profile:
-    """Open the site with the captured login in a fresh context, and store the login as it is there.
+    """Open the site with the captured login in a fresh context, and store the login in the state it has then.
 
-    The page that it was captured from must be closed, so that only one renews it. Raises `LoginNotPortable` where it
-    signs nobody in, and stores nothing then; one that cannot be tried for another reason is stored all the same.
+    The page that it was captured from must be closed, so that only one page renews the login. Raises `LoginNotPortable`
+    and stores nothing if the site does not accept it; a login that cannot be tested for another reason is stored.
     """
     profile = captured.profile
     try:
@@ -109,8 +109,8 @@ async def check_and_store(
     else:
         if captured.keys:
             say(
-                f"The site keeps a key that no copy holds ({_places(captured.keys)}). The login works without it now; "
-                f"should it not last, {_way_out(profile.name)}"
+                f"The site keeps a key that cannot be copied ({_places(captured.keys)}). The login works without it "
+                f"now; if it stops working, {_way_out(profile.name)}"
             )
     await store_login(settings.folders.config, store, profile)
     say(f"Captured the login as profile '{profile.name}'.")
@@ -118,13 +118,16 @@ async def check_and_store(
 
 
 async def store_login(config: Path, store: ProfileStore, profile: Profile) -> None:
-    """Store a login, and drop the stored state of the account: that was about the login before."""
+    """Store a login, and delete the stored state of the account, which belongs to the previous login."""
     await asyncio.to_thread(store.save, profile)
     await asyncio.to_thread(AccountStatesFile(config).put, profile.name, None)
 
 
 async def opened_fresh(chromium: Chromium, settings: PageSettings, profile: Profile) -> Profile:
-    """Open the site with a login in a fresh context, and return it as it is there; raise what stands in the way."""
+    """Open the site with a login in a fresh context, and return the login in its state then.
+
+    Raises `SiteError` or `BrowserError` if the page does not become ready.
+    """
     driver_type = await asyncio.to_thread(load_driver, profile.site, settings.folders.site_files)
     async with open_session(chromium, profile, driver_type, settings) as session:
         async with within(settings.turn.ready + settings.browser.call_limit, "The page was not ready"):
@@ -135,8 +138,8 @@ async def opened_fresh(chromium: Chromium, settings: PageSettings, profile: Prof
 
 
 async def _keys(page: Page, limit: float) -> Sequence[str]:
-    """Return the places of keys in the page's IndexedDB; the answer is untrusted text of the page."""
-    async with within(KEYS_LIMIT + limit, "The page did not tell what it stores"):
+    """Return the stores with keys in the page's IndexedDB; the result is untrusted text of the page."""
+    async with within(KEYS_LIMIT + limit, "The page did not report what it stores"):
         found = await page.evaluate(FIND_KEYS, KEYS_LIMIT)
     return [as_line(name) for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
@@ -148,10 +151,10 @@ def _places(keys: Sequence[str]) -> str:
 
 def _not_portable(captured: CapturedLogin) -> str:
     keys, name = captured.keys, captured.profile.name
-    lacks = f"a key that no copy can hold ({_places(keys)})" if keys else "something that no copy holds"
+    lacks = f"a key that cannot be copied ({_places(keys)})" if keys else "data that the copy does not contain"
     return (
-        f"The page was signed in, but a fresh browser with a copy of the login is not: the login needs {lacks}. "
-        f"Nothing was stored. To keep it, {_way_out(name)}"
+        f"The page was signed in, but a fresh browser with a copy of the login is not: it needs {lacks}. "
+        f"Nothing was stored. To keep the login, {_way_out(name)}"
     )
 
 

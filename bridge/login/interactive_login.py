@@ -23,14 +23,14 @@ from bridge.worker.page_session import Session, open_session
 PERSON_LIMIT = 900.0
 """Seconds that a person has to sign in."""
 FORM_LIMIT = 30.0
-SAID = 2.0
-"""Seconds that a page gets to let the user in after it has said something: not every message is a refusal."""
+MESSAGE_GRACE = 2.0
+"""Seconds that a page gets to let the user in after it shows a message, because not every message is a refusal."""
 EMPTY: dict[str, Any] = {"cookies": [], "origins": []}
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """User name and password for a login form; stored nowhere."""
+    """User name and password for a login form; never stored."""
 
     user: str
     password: str
@@ -49,10 +49,10 @@ async def log_in(
     *,
     keep_browser: bool = False,
 ) -> Profile:
-    """Open the profile's site, wait until it is signed in, and store what a fresh browser needs to be so, too.
+    """Open the profile's site, wait until the page is signed in, and store the login.
 
-    A person signs in, in a headed browser; with `credentials` the site's plain form is filled instead. Where no copy
-    holds the login, `keep_browser` keeps the folder of the browser that it was made in.
+    A person signs in, in a headed browser; with `credentials` the site's password form is filled instead. For a login
+    that cannot be copied, `keep_browser` keeps the folder of the browser.
     """
     if not keep_browser and profile.user_data_dir is None:
         return await _log_in(chromium, settings, store, profile, say, credentials)
@@ -82,7 +82,7 @@ async def _log_in(
 
 
 def profile_for(store: ProfileStore, name: str, site: str, url: str | None, own_files: Path | None = None) -> Profile:
-    """Return the stored profile of that name, to be signed in again, or an empty one for `site`.
+    """Return the stored profile of that name, for a new login, or an empty one for `site`.
 
     `own_files` is the operator's folder of site files.
     """
@@ -90,7 +90,7 @@ def profile_for(store: ProfileStore, name: str, site: str, url: str | None, own_
     if store.exists(check_name(name)):
         profile = store.load(name)
         if address is not None and profile.url != address:
-            raise SetupError(f"The profile {name} belongs to {profile.url}; take another name, or remove it first.")
+            raise SetupError(f"The profile {name} belongs to {profile.url}; choose another name, or remove it first.")
         return profile
     store.refuse_other(name)
     driver_type = load_driver(site, own_files)
@@ -98,7 +98,7 @@ def profile_for(store: ProfileStore, name: str, site: str, url: str | None, own_
 
 
 def check_address(url: str) -> str:
-    """Return the address of a site as a profile keeps it, or raise a `RequestError` that names the field."""
+    """Return the address of a site in the form that profiles store; raise a `RequestError` that names the field."""
     try:
         return site_address(url)
     except ValueError as error:
@@ -115,13 +115,13 @@ async def _fill(session: Session, credentials: Credentials) -> None:
 
 
 async def _accepted(session: Session, user: str) -> None:
-    """Wait until the page takes prompts; raise a `SiteError` with its message where it refuses the user."""
+    """Wait until the page takes prompts; raise a `SiteError` with the page's message if it refuses the user."""
     said: Sequence[str] = ()
     try:
         async with asyncio.timeout(FORM_LIMIT) as limit:
             while not await _is_ready(session):
                 if not said and (said := await _words(session)):
-                    limit.reschedule(asyncio.get_running_loop().time() + SAID)
+                    limit.reschedule(asyncio.get_running_loop().time() + MESSAGE_GRACE)
                 await asyncio.sleep(LOOK_EVERY)
     except TimeoutError as error:
         says = f"It says: {'; '.join(said)}" if said else f"It said nothing within {FORM_LIMIT:g} seconds."
@@ -129,7 +129,7 @@ async def _accepted(session: Session, user: str) -> None:
 
 
 async def _words(session: Session) -> Sequence[str]:
-    """Return what the page has said since the form was sent; a page that is on its way elsewhere says nothing yet."""
+    """Return the messages that the page shows since the form was sent; none while it navigates."""
     try:
         async with within(FORM_LIMIT, "The page could not be read"):
             return await session.driver.says()
@@ -138,7 +138,7 @@ async def _words(session: Session) -> Sequence[str]:
 
 
 async def _signed_in(session: Session, limit: float) -> None:
-    """Wait until the page takes prompts; the person solves what stands in the way."""
+    """Wait until a person has signed in and the page takes prompts."""
     try:
         async with asyncio.timeout(limit):
             while not await _is_ready(session):

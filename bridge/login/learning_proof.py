@@ -1,6 +1,6 @@
-"""Proves a site file that was learned: three chats by the driver that works by it, one of them stopped.
+"""Tests a learned site file with three chats through its driver, one of them stopped.
 
-Where it has switches or several models, one more chat has all of them otherwise than usual.
+If it has switches or several models, one more chat uses the last model with all switches on.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from bridge.telemetry import Telemetry, Timeline
 from bridge.worker.worker import Worker
 
 SAME = 0.9
-"""Share of the answer that the page must show, or the model was asked for."""
+"""Share of the answer that the page must show, or that must match the text that the prompt asked for."""
 SHOWN_LIMIT = 10.0
-"""Seconds until the page shows all of an answer: it may reload behind the first one."""
+"""Seconds until the page shows all of an answer: it may reload after the first one."""
 STOP_LIMIT = 20.0
 LOOK_EVERY = 0.2
 PAGE_TEXT = """() => {
@@ -40,15 +40,15 @@ PAGE_TEXT = """() => {
 
 
 class Proof(NamedTuple):
-    """What came of one chat."""
+    """The result of one test chat."""
 
     name: str
     failure: str
-    """Empty where it went well."""
+    """Empty if it succeeded."""
 
 
 async def prove(chromium: Chromium, settings: PageSettings, profile: Profile, operator: Operator) -> list[Proof]:
-    """Send these chats through the site file that the profile names; none of their texts is kept."""
+    """Send the test chats through the site file that the profile names; keep none of their texts."""
     tests = list(TESTS)
     proofs: list[Proof] = []
 
@@ -57,13 +57,14 @@ async def prove(chromium: Chromium, settings: PageSettings, profile: Profile, op
         operator.show_proof(name, failure)
 
     try:
-        await asyncio.to_thread(load_driver, profile.site, settings.folders.site_files)  # the file is read once
+        # reads the file off the event loop; the worker then finds it in the cache
+        await asyncio.to_thread(load_driver, profile.site, settings.folders.site_files)
         worker = Worker(profile, None, chromium, settings, Telemetry())
         async with worker.opened():
             if _usual(worker) != _unusual(worker):
                 tests.insert(-1, UNUSUAL)
             for name, test in tests:
-                operator.say(f"Proving the site file: {name} ...")
+                operator.say(f"Testing the site file: {name} ...")
                 note(name, await _outcome(test(worker)))
     except BridgeError as error:
         for name, _ in tests[len(proofs) :]:
@@ -87,7 +88,7 @@ async def _coded(worker: Worker) -> str:
 
 
 async def _whole(worker: Worker, canary: Canary, model: Model | None = None) -> str:
-    """Return what is wrong with the answer to a prompt: it must be what the page shows of it."""
+    """Return what is wrong with the answer to a prompt, or an empty text: it must match what the page shows."""
     text = "".join([event.text async for event in _events(worker, canary, model) if isinstance(event, Text)])
     said = letters(text)
     if not said:
@@ -102,9 +103,9 @@ async def _whole(worker: Worker, canary: Canary, model: Model | None = None) -> 
 
 
 async def _switched(worker: Worker) -> str:
-    """Ask the last model with everything on that can be; that the request says so is checked at the gate.
+    """Chat with the last model and all its switches on; the gate checks the request for them.
 
-    A page that was still coming to rest may have set a switch once more; then nothing was sent, and it is asked again.
+    A page that was still loading may have reset a switch; then nothing was sent, and the prompt is tried again.
     """
     try:
         return await _whole(worker, to_be_typed(), _unusual(worker))
@@ -115,7 +116,7 @@ async def _switched(worker: Worker) -> str:
 
 
 async def _stopped(worker: Worker) -> str:
-    """Leave an answer after its first text; the page must show soon that it has stopped, and take another prompt."""
+    """Stop an answer after its first text; the page must then stop generating, and take another prompt."""
     async with _leaving(worker, long()) as events:
         async for event in events:
             if isinstance(event, Text):

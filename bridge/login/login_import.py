@@ -1,6 +1,6 @@
-"""Imports logins: a token, a storage state, or a profile of another machine; see `account_control.LoginImport`.
+"""Imports logins: a token, a storage state, or a profile from another machine; see `account_control.LoginImport`.
 
-What is taken in is checked before anything is stored: its form, and whether the site takes it.
+The form of a login is checked, and whether the site accepts it, before anything is stored.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from bridge.storage.profile_key import Identity
 from bridge.storage.profiles import Profile, ProfileStore, check_name, open_sealed
 
 MOST_BYTES = 16 * 1024 * 1024
-"""Bytes of an imported file at most."""
+"""Largest size of an imported file in bytes."""
 LONGEST_TOKEN = 4096
 
 Short = Annotated[str, Field(max_length=2048)]
 
 
 class _Lenient(BaseModel):
-    """A part of a storage state; what newer versions of Playwright add is left out."""
+    """A part of a storage state; fields that newer versions of Playwright add are dropped."""
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
@@ -64,7 +64,7 @@ class _State(_Lenient):
 
 
 class LoginImporter:
-    """Imports logins into a store of profiles, after a test of each in a browser."""
+    """Imports logins into a profile store, and tests each in a browser first."""
 
     def __init__(self, chromium: Chromium, settings: PageSettings, store: ProfileStore) -> None:
         self._chromium = chromium
@@ -75,7 +75,7 @@ class LoginImporter:
         """Import a userToken of the site."""
         token = token.strip()
         if not token or len(token) > LONGEST_TOKEN or not token.isprintable() or " " in token:
-            raise RequestError("This is not a userToken: that is one word of printable characters.", param="token")
+            raise RequestError("This is not a userToken, which is one word of printable characters.", param="token")
         profile = await self._begun(name, site, url)
         try:
             state = self._driver(profile).token_state(profile.url, token)
@@ -84,7 +84,7 @@ class LoginImporter:
         return await self._tried(profile.with_state(state, {}), "token")
 
     async def storage_state(self, name: str, site: str, url: str | None, state: bytes | Mapping[str, object]) -> str:
-        """Import a storage state, without the parts that are not the site's own; an empty one is a visitor's."""
+        """Import the site's own parts of a storage state; an empty one is that of a visitor without an account."""
         given = await asyncio.to_thread(_validated, state)
         profile = await self._begun(name, site, url)
         driver = self._driver(profile)
@@ -97,7 +97,7 @@ class LoginImporter:
         return await self._tried(profile.with_state(own, {}), "storage_state")
 
     async def profile(self, name: str | None, sealed: bytes, key: str | None = None) -> str:
-        """Import a profile file of another machine."""
+        """Import a profile file from another machine, encrypted with `key`, by default with the store's own."""
         if len(sealed) > MOST_BYTES:
             raise RequestError(f"A profile has at most {MOST_BYTES} bytes.", param="profile")
         try:
@@ -110,7 +110,7 @@ class LoginImporter:
         except SetupError as error:
             raise RequestError(error.message, param="profile") from error
         if await asyncio.to_thread(self._store.exists, profile.name):
-            message = f"There is a profile {profile.name} already; remove it first, or take another name."
+            message = f"There is a profile {profile.name} already; remove it first, or choose another name."
             raise RequestError(message, param="name")
         return await self._tried(profile, "profile")
 
@@ -118,11 +118,11 @@ class LoginImporter:
         return load_driver(profile.site, self._settings.folders.site_files)
 
     def _filled(self, origin: dict[str, Any], profile: Profile) -> dict[str, Any]:
-        """Return an origin's part without databases that hold no login."""
+        """Return an origin's part, without its databases if the site keeps no login in them."""
         return origin if self._driver(profile).login_in_indexed_db else {**origin, "indexedDB": []}
 
     async def _begun(self, name: str, site: str, url: str | None) -> Profile:
-        """Return the profile that a login is put into: the stored one of that name, or a new one."""
+        """Return the profile for the login: the stored one of that name, or a new one."""
         try:
             profile = await asyncio.to_thread(
                 profile_for, self._store, name, site, url, self._settings.folders.site_files
@@ -132,12 +132,12 @@ class LoginImporter:
         return profile.model_copy(update={"user_data_dir": None})
 
     async def _tried(self, profile: Profile, param: str) -> str:
-        """Store the login if the site takes it, and return what came of it."""
+        """Store the login unless the site or the browser rejects it, and return the message for the user."""
         said = ""
         try:
             profile = await opened_fresh(self._chromium, self._settings, profile)
         except LoginRequired as error:
-            message = f"{profile.url} does not take this login: it asks to sign in. Nothing was stored."
+            message = f"{profile.url} does not accept this login: it asks to sign in. Nothing was stored."
             raise RequestError(message, param=param) from error
         except BrowserError as error:
             message = f"The login does not work in the browser, and nothing was stored: {error.message}"
@@ -155,13 +155,13 @@ def _check_whole(profile: Profile) -> None:
         raise SetupError(f"The profile cannot be used: {error}.") from None
     if profile.user_data_dir is not None:
         raise SetupError(
-            "The login of this profile is in the browser's folder on the other machine, and no copy holds it; log the "
-            "account in here with `bridge login NAME --keep-browser`."
+            "The login of this profile is in the browser's folder on the other machine and cannot be copied; log in "
+            "here with `bridge login NAME --keep-browser`."
         )
 
 
 def _validated(state: bytes | Mapping[str, object]) -> dict[str, Any]:
-    """Return a storage state as Playwright takes it; raise a `RequestError` that shows nothing of what is in it."""
+    """Return a storage state in Playwright's form; raise a `RequestError` that quotes nothing of its contents."""
     if isinstance(state, bytes) and len(state) > MOST_BYTES:
         raise RequestError(f"A storage state has at most {MOST_BYTES} bytes.", param="storage_state")
     try:

@@ -1,4 +1,4 @@
-"""`bridge sites heal`: looks at a site's page, and proposes selectors for controls that its site file does not find."""
+"""`bridge sites heal`: proposes selectors for controls on a site's page that its site file does not find."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ from bridge.storage.profiles import Profile
 from bridge.worker.page_session import open_session
 
 EARLIER = ".before"
-"""What is added to the name of an own file that was replaced."""
+"""Suffix of the backup of an own file that was replaced."""
 
 
 @dataclass(frozen=True, slots=True)
 class Healing:
-    """What was found on the page, and what becomes of the site file by it."""
+    """The controls found on the page, and the site file to change."""
 
     source: Path
     target: Path
-    """Where the operator's own file of the site is, or would be."""
+    """Path of the operator's own file of the site, which may not exist yet."""
     text: str
-    """The site file as it is."""
+    """The current text of the site file."""
     moved: tuple[MovedControl, ...] = ()
     missing: tuple[str, ...] = ()
-    """Controls that were found nowhere."""
+    """Controls that were not found."""
 
     @property
     def healed(self) -> str:
-        """Return the site file with what was found."""
+        """Return the site file with the new selectors."""
         return with_selectors(self.text, {one.field: one.selectors for one in self.moved})
 
     @property
     def diff(self) -> Sequence[str]:
-        """Return the lines of what changes."""
+        """Return the lines of a unified diff."""
         names = (str(self.source), str(self.target))
         return [*difflib.unified_diff(self.text.splitlines(), self.healed.splitlines(), *names, lineterm="")]
 
 
 async def heal_site(chromium: Chromium, settings: PageSettings, profile: Profile) -> Healing:
-    """Look at the page of an account for the controls of its site file; nothing is sent or written."""
+    """Search the page of an account for the controls of its site file; send and write nothing."""
     site = await asyncio.to_thread(find_site, profile.site, settings.folders.site_files)
     healing = await asyncio.to_thread(_begun, site, settings.folders.site_files)
     limit = settings.turn.ready
@@ -66,16 +66,16 @@ async def heal_site(chromium: Chromium, settings: PageSettings, profile: Profile
 
 def _begun(site: KnownSite, own_files: Path) -> Healing:
     if not issubclass(site.driver, DataDriver):
-        raise SetupError(f"The site '{site.name}' is a module, and not a file that could be healed.")
+        raise SetupError(f"The site '{site.name}' is a Python module; only site files can be healed.")
     source = Path(site.source)
     target = source if site.name.endswith(".toml") else own_files / f"{site.name}.toml"
     if target.resolve().is_relative_to(SHIPPED.resolve()):
-        raise SetupError(f"{target} is a file of the bridge itself; copy it to {own_files} first.")
+        raise SetupError(f"{target} is part of the bridge; copy it to {own_files} first.")
     return Healing(source, target, read_site_file(source))
 
 
 def write_healed(healing: Healing) -> Path | None:
-    """Write the healed file into the operator's folder; return where an own file of before is kept; blocks."""
+    """Write the healed file into the operator's folder; return the backup of a file that it replaces; blocks."""
     parse_site_file(healing.healed, str(healing.target))
     kept = None
     if healing.target == healing.source:

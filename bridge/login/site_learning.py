@@ -1,4 +1,4 @@
-"""Watches one chat on a page nobody has described, writes its site file, and proves it; for command and dashboard."""
+"""Watches one chat on an unknown page, writes its site file, and tests it; for command and dashboard."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ from bridge.storage.profiles import Profile
 
 VIEWPORT = {"width": 1280, "height": 800}
 UNNAMED = "learned"
-"""The name of a site whose address gives none, and of the account that its chats are held by."""
+"""The name of a site whose address yields none, and of the account that chats while it is learned."""
 SITE_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What is to be learned: the page, what its site is to be called, and where its file is to be written."""
+    """The address of the page to learn, the name of its site, and the path of the site file to write."""
 
     url: str
     name: str
@@ -58,7 +58,7 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class LearnedSite:
-    """What was learned, and what the proof of it gave; `profile` has the login that the page ended with."""
+    """The fields that were learned, and the results of the test chats; `profile` has the page's login at the end."""
 
     findings: tuple[Finding, ...]
     profile: Profile
@@ -66,27 +66,27 @@ class LearnedSite:
 
     @property
     def counts(self) -> Counter[Certainty]:
-        """Return how many fields there are of each certainty."""
+        """Return the number of fields of each certainty."""
         return Counter(one.certainty for one in self.findings)
 
     @property
     def needed(self) -> list[Finding]:
-        """Return the fields that a person must look at."""
+        """Return the fields that need a person's input."""
         return [one for one in self.findings if one.certainty is Certainty.NEEDED]
 
     @property
     def is_proven(self) -> bool:
-        """Tell whether all chats went well."""
+        """Tell whether all test chats succeeded."""
         return bool(self.proofs) and not any(proof.failure for proof in self.proofs)
 
 
 async def learn_site(
     chromium: Chromium, settings: PageSettings, lesson: Lesson, profile: Profile, operator: Operator
 ) -> LearnedSite:
-    """Learn a site by chats on its page, write the file, and prove it; the profile's login is used, if it has one.
+    """Learn a site from chats on its page, write the file, and test it; uses the profile's login, if it has one.
 
-    The profile's `site` is what finds the file once it is written. Raises a `BridgeError`; a file of that name is left
-    as it is.
+    The profile's `site` must be the path or the name under which the file is found once it is written. Raises
+    `BridgeError`; never overwrites a file.
     """
     try:
         found, captured = await _watched(chromium, settings.browser, lesson, profile, operator)
@@ -104,7 +104,7 @@ def _write(path: Path, text: str) -> None:
     try:
         create_file(path, text.encode())
     except FileExistsError:
-        raise SetupError(f"There is a file {path} by now; it is left as it is.") from None
+        raise SetupError(f"{path} was created in the meantime; it was not overwritten.") from None
 
 
 async def _watched(
@@ -132,7 +132,7 @@ async def _taught(
     url, context = lesson.url, trial.watch.page.context
     await chat_twice(trial, operator)
     plain, controls = await try_controls(trial, url, operator)
-    operator.say("Looking for the address of a new chat, and at what a stranger sees ...")
+    operator.say("Looking for the address of a new chat, and at the page without a login ...")
     new_chat, login = await _looked_at(chromium, settings, url, trial)
     found = await findings(trial, lesson.name, url, Seen(plain, controls, new_chat, login))
     return found, await _captured(context, profile, settings.call_limit)
@@ -141,7 +141,7 @@ async def _taught(
 async def _looked_at(
     chromium: Chromium, settings: BrowserSettings, url: str, trial: ChatTrial
 ) -> tuple[NewChat, LoginSigns]:
-    """Look for a new chat on the page and, at the same time, at the page in a fresh context."""
+    """Find how the page opens a new chat and, at the same time, what a browser without the login sees."""
     try:
         async with asyncio.TaskGroup() as tasks:
             stranger = tasks.create_task(_seen_by_stranger(chromium, settings, url))
@@ -158,8 +158,8 @@ async def _seen_by_stranger(chromium: Chromium, settings: BrowserSettings, url: 
 
 
 async def _captured(context: BrowserContext, profile: Profile, limit: float) -> Profile:
-    """Return the profile with the login that the page has now."""
-    async with within(limit, "The browser did not tell what the login is"):
+    """Return the profile with the current login of the page."""
+    async with within(limit, "The browser did not return the login"):
         state: Any = await context.storage_state(indexed_db=True)
     return profile.with_state(own_state(state, origin_of(profile.url), ()), {})
 
@@ -168,7 +168,7 @@ async def _captured(context: BrowserContext, profile: Profile, limit: float) -> 
 async def _context(
     chromium: Chromium, settings: BrowserSettings, url: str, state: dict[str, Any] | None
 ) -> AsyncGenerator[BrowserContext]:
-    """Open a context that reaches what the settings allow; which hosts the page needs is not known yet."""
+    """Open a context that may reach every public host that the settings allow: the page's hosts are not known yet."""
     size: dict[str, Any] = {"no_viewport": True} if settings.headed else {"viewport": VIEWPORT}
     browser = settings.model_copy(update={"hosts": "public"}) if settings.hosts == "named" else settings
     async with bounded(origin_of(url), (), browser, chromium.is_attached) as bounds:
@@ -178,7 +178,7 @@ async def _context(
 
 
 def name_of(url: str) -> str:
-    """Return a name for the site of an address: the part of its host that people know it by."""
+    """Return a name for the site of an address: the label of its host before the top-level domain."""
     host = (urlsplit(url).hostname or "").lower()
     parts = [part for part in host.split(".") if part not in ("www", "chat")]
     known = parts[-2] if len(parts) > 1 and not host.replace(".", "").isdigit() else parts[0] if parts else ""
@@ -186,7 +186,7 @@ def name_of(url: str) -> str:
 
 
 def report(site: LearnedSite, line: Callable[[str], None]) -> None:
-    """Print field by field what is certain, guessed and needed, then what the proof gave."""
+    """Print the certainty of each field, then the results of the test chats."""
     for finding in site.findings:
         line(f"  {finding.certainty:9}  {finding.field:24}  {finding.why}".rstrip())
     counts = site.counts

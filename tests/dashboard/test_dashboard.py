@@ -291,7 +291,7 @@ async def _add_by_token(run: Live, dashboard: Dashboard, _: Path) -> None:
     field = page.get_by_role("dialog").locator("input[type=password]")
     await field.fill("invented-0123456789")
     await _add(dashboard)
-    await expect(page.get_by_role("alert")).to_contain_text("does not take this login")
+    await expect(page.get_by_role("alert")).to_contain_text("does not accept this login")
     assert "invented" not in await page.get_by_role("alert").inner_text()
     await field.fill(account.token)
     await _add(dashboard)

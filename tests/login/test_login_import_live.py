@@ -55,11 +55,11 @@ async def test_a_login_that_the_site_does_not_take_is_not_stored(
     tmp_path: Path, chromium: Chromium, site: DemoSite
 ) -> None:
     imports, store = imports_in(tmp_path, chromium)
-    with pytest.raises(RequestError, match="does not take this login") as refused:
+    with pytest.raises(RequestError, match="does not accept this login") as refused:
         await imports.token("a", "deepseek", site.url, "invented-token-0123456789")
     assert (refused.value.param, "invented" in refused.value.message) == ("token", False)
     state = {"cookies": [{"name": "x", "value": "y", "domain": "127.0.0.1", "path": "/"}], "origins": []}
-    with pytest.raises(RequestError, match="does not take this login"):
+    with pytest.raises(RequestError, match="does not accept this login"):
         await imports.storage_state("a", "deepseek", site.url, state)
     bad = {"cookies": [{"name": "x", "value": "y", "domain": "127.0.0.1", "path": "no path"}], "origins": []}
     with pytest.raises(RequestError, match="nothing was stored"):

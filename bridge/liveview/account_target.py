@@ -16,9 +16,9 @@ from bridge.worker.worker import Worker
 
 
 class AccountTarget:
-    """Finds the page that the account has open at the moment; see `ViewTarget`.
+    """The `ViewTarget` for the page that an account has open.
 
-    `may_move` tells of an account that is not here whether it is one of the cluster's.
+    `may_move` tells whether an account that is not on this node is one of the cluster's.
     """
 
     def __init__(self, pool: Pool, name: str, may_move: Callable[[str], bool] = lambda _: False) -> None:
@@ -27,7 +27,7 @@ class AccountTarget:
         self._may_move = may_move
 
     def rename(self, to: str) -> None:
-        """Follow the account, which has another name now."""
+        """Use the new name of the account."""
         self._name = to
 
     @property
@@ -51,12 +51,12 @@ class AccountTarget:
         worker = self._pool.worker(self._name)
         async with self._pool.hold(self._name) as visit:
             if isinstance(worker, Worker):
-                visit.may_act = partial(_counts, worker)
+                visit.may_act = partial(_is_owned, worker)
             yield visit
 
 
-def _counts(worker: Worker) -> bool:
-    """Tell whether the account is still this bridge's."""
+def _is_owned(worker: Worker) -> bool:
+    """Tell whether this node still holds the lease on the account."""
     try:
         worker.ownership.check()
     except LeaseLost:

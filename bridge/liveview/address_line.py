@@ -1,4 +1,4 @@
-"""The address line of a live view: a person may open the site and the hosts that its login needs, nothing else."""
+"""The address line of a live view, which opens only the site and the hosts that its login needs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ ONLY_HTTP = "Only addresses that begin with https:// can be opened here."
 
 
 def target(given: str, site: str, hosts: Sequence[str]) -> str:
-    """Return the address to open for what was `given`; raise `RequestError` where the site does not need it.
+    """Return the address to open for the text `given`; raise `RequestError` if it is not one of the site's.
 
-    `site` is the origin of the site, and `hosts` are the further hosts of the site and its login, over https only.
+    `site` is the origin of the site; `hosts` are the further hosts of the site and its login, over https only.
     """
     text = given.strip()
     if not text or any(not char.isprintable() for char in text) or "\\" in text:
-        raise RequestError("This is no address.", param="address")
+        raise RequestError("This is not an address.", param="address")
     url = _full(text, site)
     origin = origin_of(url)
     if origin == OPAQUE or "@" in urlsplit(url).netloc:
@@ -30,7 +30,7 @@ def target(given: str, site: str, hosts: Sequence[str]) -> str:
 
 
 def _full(text: str, site: str) -> str:
-    """Return the whole address of a path of the site, or of a host without `https://`."""
+    """Complete a path on the site, or a host without `https://`, to a whole address."""
     if text.startswith("/"):
         return urljoin(site + "/", text)
     try:

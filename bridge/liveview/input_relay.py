@@ -1,7 +1,7 @@
-"""Relays a viewer's input to one page: mouse, wheel, keys and texts, in the order in which they came.
+"""Relays a viewer's input to one page: mouse, wheel, keys and texts, in the order in which they arrive.
 
-An event that the page does not answer (because a click has opened a dialog) does not hold up those after it. Nothing
-of the input is logged: it holds passwords.
+An event that the page does not acknowledge (because a click has opened a dialog) does not block later ones. Input is
+never logged: it holds passwords.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from bridge.liveview.viewer_messages import Choose, Composing, Copy, KeyPress, M
 from bridge.tasks import Tasks
 
 PATIENCE = 0.25
-"""Seconds that the relay waits for the page's answer to one event before it sends the next one."""
+"""Seconds that the relay waits for the page to acknowledge an event before it sends the next one."""
 MOST = 500
-"""Events that wait for the page; those that come after them are dropped."""
+"""Most events that wait for the page; further ones are dropped."""
 OPENERS = (" ", "Enter", "F4", "ArrowDown")
-"""Keys that may open the popup of a native control; `_opens` tells which one of which."""
+"""Keys that may open the popup of a native control; see `_opens`."""
 LOOKS = (0.0, 0.4)
-"""Seconds after a click, at which the relay looks whether the page's script has opened a native control."""
+"""Seconds after a click and after the first check at which the relay checks for a native control opened by script."""
 
 MayAct = Callable[[], bool]
 InputEvent = Mouse | Wheel | KeyPress | Typed | Composing | Copy | Choose
 
 
 class InputRelay:
-    """Sends input to one page; `tell` sends messages to the viewer, such as a native control to show."""
+    """Sends input to one page; `tell` sends messages to the viewer, such as the description of a native control."""
 
     def __init__(self, page: Page, session: CDPSession, tell: Callable[..., None]) -> None:
         self._page = page
@@ -55,7 +55,7 @@ class InputRelay:
         self._control: Control | None = None
         self._number = 0
         self._holds_back = False
-        """Whether the button was pressed on a native control: then the page gets neither press nor release."""
+        """Whether the button was pressed on a native control, so that the page gets neither press nor release."""
         self._looking: asyncio.Task[None] | None = None
         self._tasks = Tasks()
         self._tasks.keep(self._work)
@@ -63,7 +63,7 @@ class InputRelay:
     def send(self, act: InputEvent, may_act: MayAct) -> None:
         """Queue an event; a move of the mouse replaces one that still waits.
 
-        `may_act` is asked right before the page gets it: what has waited until another node has the account is dropped.
+        `may_act` is checked right before the page gets the event: it is dropped if another node has the account then.
         """
         last = self._waiting[-1][0] if self._waiting else None
         if _is_move(act) and _is_move(last):
@@ -73,7 +73,7 @@ class InputRelay:
         self._more.set()
 
     async def close(self) -> None:
-        """Drop what still waits."""
+        """Drop the waiting events."""
         await self._tasks.close()
 
     async def _work(self) -> None:
@@ -82,7 +82,7 @@ class InputRelay:
                 self._more.clear()
                 await self._more.wait()
             act, self._may_act = self._waiting.popleft()
-            with suppress(PlaywrightError, BrowserError):  # the page went on, or away
+            with suppress(PlaywrightError, BrowserError):  # the page navigated or closed
                 if self._may_act():
                     await self._act(act)
 
@@ -131,12 +131,12 @@ class InputRelay:
             self._looking = self._tasks.start(self._look_for_opened())
 
     def _stop_looking(self) -> None:
-        """Look no more for what an earlier click has opened: a control that is shown twice loses what was chosen."""
+        """Cancel the check after an earlier click: a control that is shown twice loses the viewer's choice."""
         if self._looking is not None:
             self._looking.cancel()
 
     async def _look_for_opened(self) -> None:
-        """Show the native control that a script of the page opens after a click."""
+        """Show the native control that the page's script opens after a click."""
         for pause in LOOKS:
             await asyncio.sleep(pause)
             if await self._show_control(opened_control(self._page)):
@@ -145,7 +145,7 @@ class InputRelay:
     async def _show_control(
         self, looking: Awaitable[Control | None], wanted: Callable[[str], bool] = lambda _: True
     ) -> bool:
-        """Show the viewer the native control that is found, if its kind is `wanted`; tell whether one was shown."""
+        """Show the viewer the native control that `looking` finds, if its kind is `wanted`; return whether it did."""
         control = None
         with suppress(PlaywrightError, TimeoutError):
             async with asyncio.timeout(LIMIT):
@@ -165,10 +165,10 @@ class InputRelay:
         try:
             await control.set(choice.options, choice.value)
         except BridgeError:
-            self._tell("notice", level="warn", text="The page did not take this choice.")
+            self._tell("notice", level="warn", text="The page did not accept this choice.")
 
     async def _copy(self, *, cut: bool) -> None:
-        async with within(LIMIT, "The page did not tell what is selected"):
+        async with within(LIMIT, "The page did not return the selection"):
             text = await selected_text(self._page)
         self._tell("clipboard", text=text)
         if cut and text:
@@ -183,7 +183,7 @@ class InputRelay:
         await asyncio.wait({sending}, timeout=PATIENCE)
 
     async def _sent(self, method: str, event: dict[str, Any]) -> None:
-        if self._may_act():  # a look at the page before it may have taken its time
+        if self._may_act():  # checked again, because a check of the page before this may have taken long
             with suppress(PlaywrightError):
                 await self._session.send(method, event)
 

@@ -1,4 +1,4 @@
-"""The contract with the HTTP side: views, logins and the learning of sites, without Playwright and without HTTP."""
+"""The contract with the HTTP side: views, logins and site learning, without Playwright and without HTTP."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LearningState = Literal["opening", "waiting", "chatting", "proving", "learned", 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """The state of a remote login, and what it says to the person."""
+    """The state of a remote login, and the message for the person."""
 
     id: str
     name: str
@@ -24,7 +24,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class LearnedField:
-    """A field of a site file; `certainty` is `certain`, `guessed` or `needs you`, and `why` says what it is from."""
+    """A field of a site file; `certainty` is `certain`, `guessed` or `needs you`, and `why` names its evidence."""
 
     field: str
     certainty: str
@@ -33,7 +33,7 @@ class LearnedField:
 
 @dataclass(frozen=True, slots=True)
 class ProofChat:
-    """A chat that a site file was proven by; `failure` is empty where it went well."""
+    """A test chat of a site file; `failure` is empty if it succeeded."""
 
     name: str
     failure: str
@@ -41,9 +41,9 @@ class ProofChat:
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """The state of the learning of a site, and what it says to the person.
+    """The state of site learning, and the message for the person.
 
-    `prompt` is to be sent by the person, and empty where nothing is; `file` is empty until the site file is written.
+    `prompt` is the prompt that the person must send, or empty; `file` is empty until the site file is written.
     """
 
     id: str
@@ -58,40 +58,40 @@ class Learning:
 
 
 class SiteLearnings(Protocol):
-    """The learning of sites: one that goes on at most, and those that ended in the last minutes."""
+    """Site learnings: at most one that runs, and those that ended within the last hour."""
 
     async def begin(self, url: str, name: str | None) -> Learning:
-        """Open the page of a site for a person; without a name, the site is called after its address.
+        """Open the page of a site for a person; without a name, the site is named after its address.
 
-        Raises a `BridgeError` where the address or the name is bad, or another site is being learned.
+        Raises a `BridgeError` if the address or the name is bad, or another site is being learned.
         """
         ...
 
     def all(self) -> list[Learning]:
-        """Return them, the newest last."""
+        """Return all learnings, the newest last."""
         ...
 
     def one(self, id: str) -> Learning:  # noqa: A002
-        """Return one; raises `UnknownAccount`."""
+        """Return a learning; raises `UnknownAccount`."""
         ...
 
     def send(self, id: str) -> Learning:  # noqa: A002
-        """Have the bridge send the prompt in the person's place; raises `UnknownAccount`, or `AccountConflict`."""
+        """Let the bridge send the prompt instead of the person; raises `UnknownAccount` or `AccountConflict`."""
         ...
 
     async def site_file(self, id: str) -> bytes:  # noqa: A002
-        """Return the file that was written; raises `UnknownAccount` where there is none."""
+        """Return the content of the written site file; raises `UnknownAccount` if there is none."""
         ...
 
     async def give_up(self, id: str) -> Learning:  # noqa: A002
-        """End the learning, whatever it does; raises `UnknownAccount`."""
+        """Cancel the learning; raises `UnknownAccount`."""
         ...
 
 
 class LiveViews(Protocol):
     """All live views and remote logins of the bridge.
 
-    A `viewer` is a name that an operator's page makes up for itself: a page that reconnects by the same name within
+    A `viewer` is a name that an operator's page generates: a page that reconnects with the same name within
     a few seconds keeps the controls.
     """
 
@@ -105,17 +105,17 @@ class LiveViews(Protocol):
 
     @property
     def learnings(self) -> SiteLearnings:
-        """Return the sites that are being learned."""
+        """Return the site learnings."""
         ...
 
     def of_learning(self, id: str, viewer: str) -> AbstractAsyncContextManager[ViewerChannel]:  # noqa: A002
-        """Connect to the view of a site that is learned; raises `UnknownAccount`."""
+        """Connect to the view of a site learning; raises `UnknownAccount`."""
         ...
 
     async def log_in(self, name: str, site: str, url: str | None, keep_browser: bool = False) -> Login:
-        """Begin a remote login: open the sign-in page for a person; with `keep_browser`, keep its browser's folder.
+        """Begin a remote login: open the sign-in page for a person; `keep_browser` keeps its browser's folder.
 
-        Raises a `BridgeError` where the name, site or address is bad, or too many logins are open.
+        Raises a `BridgeError` if the name, site or address is bad, or too many logins are open.
         """
         ...
 
@@ -128,5 +128,5 @@ class LiveViews(Protocol):
         ...
 
     async def give_up(self, id: str) -> Login:  # noqa: A002
-        """End a remote login, and store nothing of it; raises `UnknownAccount`."""
+        """Cancel a remote login, and store nothing; raises `UnknownAccount`."""
         ...

@@ -36,7 +36,7 @@ NUMBERS = {
     "AltGraph": 225,
     **{f"F{number}": 111 + number for number in range(1, 25)},
 }
-"""Virtual-key codes of Windows by `key`, which pages still read as `keyCode`."""
+"""Windows virtual-key codes by `KeyboardEvent.key`, which pages still read as `keyCode`."""
 PLACES = {
     "Semicolon": 186,
     "Equal": 187,
@@ -58,11 +58,11 @@ PLACES = {
     **{f"Digit{number}": 48 + number for number in range(10)},
 }
 COMMANDS = {"a": "selectAll", "z": "undo", "y": "redo"}
-"""Editing commands of Control and a letter: headless Chromium gets none from an operating system."""
+"""Editing commands of Control and a letter, which headless Chromium gets from no operating system."""
 
 
 def event_of(press: KeyPress) -> dict[str, Any]:
-    """Return the parameters of `Input.dispatchKeyEvent` for a key."""
+    """Return the parameters of `Input.dispatchKeyEvent` for a key event."""
     text = _text(press) if press.kind == "down" else ""
     event: dict[str, Any] = {
         "type": {"down": "keyDown" if text else "rawKeyDown", "up": "keyUp"}[press.kind],

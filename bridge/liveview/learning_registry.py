@@ -1,4 +1,4 @@
-"""The sites that are being learned, one at a time, and those that were; implements `interface.SiteLearnings`."""
+"""Site learnings, one at a time, and those that ended recently; implements `interface.SiteLearnings`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from bridge.sites.known_sites import find_site
 from bridge.tasks import Tasks
 
 KEPT = 3600.0
-"""Seconds for which a learning that has ended can still be looked up, with its file and what needs a person."""
+"""Seconds for which a learning that has ended, with its file and its fields, can still be looked up."""
 LARGEST = 1 << 20
-"""Bytes of a site file that are handed out."""
+"""Most bytes of a site file that are returned."""
 STOPPED = "The bridge is stopping."
 
 
 class LearningRegistry:
-    """Begins, finds and ends the learning of sites; `changed` is called with the id of one that changed."""
+    """Begins, finds and ends site learnings; calls `changed` with the id of one that changed."""
 
     def __init__(self, chromium: Chromium, settings: PageSettings, changed: Callable[[str], None]) -> None:
         self._chromium = chromium
@@ -44,36 +44,38 @@ class LearningRegistry:
         if self._is_closed:
             raise PoolError(STOPPED)
         if open_one := next((one for one in self._known.values() if one.ended_at is None), None):
-            raise AccountConflict(f"The site {open_one.lesson.name} is being learned; one is learned at a time.")
+            raise AccountConflict(
+                f"The site {open_one.lesson.name} is being learned; only one site can be learned at a time."
+            )
         id = secrets.token_urlsafe(12)  # noqa: A001
         target = SiteLearningTarget(id, lesson, self._chromium, self._settings, lambda: self._changed(id))
         self._known[id], self._running[id] = target, self._tasks.start(target.run())
         return target.learning()
 
     def all(self) -> list[Learning]:
-        """Return all that are known; see `SiteLearnings`."""
+        """Return all learnings; see `SiteLearnings`."""
         self._sweep()
         return [one.learning() for one in self._known.values()]
 
     def one(self, id: str) -> Learning:  # noqa: A002
-        """Return one; see `SiteLearnings`."""
+        """Return a learning; see `SiteLearnings`."""
         return self.target(id).learning()
 
     def target(self, id: str) -> SiteLearningTarget:  # noqa: A002
-        """Return what its view shows; raises `UnknownAccount`."""
+        """Return the target of a learning's view; raises `UnknownAccount`."""
         self._sweep()
         if (target := self._known.get(id)) is None:
-            raise UnknownAccount("No site is learned by this id, or that ended some time ago.")
+            raise UnknownAccount("There is no site learning with this id, or it ended some time ago.")
         return target
 
     def send(self, id: str) -> Learning:  # noqa: A002
-        """Have the bridge send the prompt; see `SiteLearnings`."""
+        """Let the bridge send the prompt; see `SiteLearnings`."""
         target = self.target(id)
         target.send()
         return target.learning()
 
     async def site_file(self, id: str) -> bytes:  # noqa: A002
-        """Return the file; see `SiteLearnings`."""
+        """Return the content of the site file; see `SiteLearnings`."""
         path = self.one(id).file
         try:
             return await asyncio.to_thread(_read, Path(path)) if path else _missing()
@@ -81,15 +83,15 @@ class LearningRegistry:
             return _missing()
 
     async def give_up(self, id: str) -> Learning:  # noqa: A002
-        """End one; see `SiteLearnings`."""
+        """Cancel a learning; see `SiteLearnings`."""
         target = self.target(id)
         self._running[id].cancel()
         await asyncio.wait({self._running[id]})
-        target.give_up()  # a task that is cancelled before it has begun does not do it
+        target.give_up()  # not done by a task that was cancelled before it began
         return target.learning()
 
     async def close(self) -> None:
-        """End what is being learned, and begin nothing more."""
+        """End all learnings, and refuse new ones."""
         self._is_closed = True
         await self._tasks.close()
         for target in self._known.values():
@@ -102,20 +104,20 @@ class LearningRegistry:
 
 
 def _lesson(url: str, name: str | None, folder: Path) -> Lesson:
-    """Return what is to be learned; raise a `RequestError` that names the field."""
+    """Return the checked lesson; raise a `RequestError` that names the field."""
     url = url.strip()
     if not url.isprintable() or origin_of(url) == OPAQUE or urlsplit(url).username is not None:
-        raise RequestError("url: write the address of an empty chat, with https:// or http://.", param="url")
+        raise RequestError("url: give the address of an empty chat, with https:// or http://.", param="url")
     name = name or name_of(url)
     if not SITE_NAME.fullmatch(name):
         raise RequestError(
-            "name: a site's name has small letters, digits and -, and begins with a letter.", param="name"
+            "name: a site's name has only small letters, digits and -, and begins with a letter.", param="name"
         )
     path = folder / f"{name}.toml"
     if path.exists():
-        raise RequestError(f"name: there is a site file {path} already; take another name.", param="name")
+        raise RequestError(f"name: there is a site file {path} already; choose another name.", param="name")
     if _is_known(name, folder):
-        raise RequestError(f"name: the bridge knows a site {name} already; take another name.", param="name")
+        raise RequestError(f"name: the bridge knows a site {name} already; choose another name.", param="name")
     return Lesson(url, name, path)
 
 
@@ -133,4 +135,4 @@ def _read(path: Path) -> bytes:
 
 
 def _missing() -> bytes:
-    raise UnknownAccount("There is no site file of this learning.")
+    raise UnknownAccount("This site learning has no site file.")

@@ -1,4 +1,4 @@
-// Finds the controls for which a browser opens a window of its own, which no picture of the page shows.
+// Finds native controls, whose popup the browser draws in a window of its own, outside the screencast.
 (() => {
   const PICKED = ["date", "time", "datetime-local", "month", "week", "color"];
   const TYPED = ["text", "search", "url", "tel", "email", "number"];
@@ -8,7 +8,7 @@
 
   const isFrame = (element) => element instanceof HTMLIFrameElement || element instanceof HTMLFrameElement;
 
-  // The element at a point, inside of shadow roots, too; for a label of a colour that control.
+  // Returns the element at a point, also inside shadow roots; for the label of a colour input, that input.
   const at = ([x, y]) => {
     let root = document, found = null;
     for (let depth = 0; depth < 20; depth++) {
@@ -22,20 +22,20 @@
     return labelled instanceof HTMLInputElement && labelled.type === "color" ? labelled : found?.closest?.("select") ?? found;
   };
 
-  // The element that has the keyboard.
+  // Returns the focused element, also inside shadow roots.
   const active = () => {
     let found = document.activeElement;
     for (let depth = 0; depth < 20 && found?.shadowRoot?.activeElement; depth++) found = found.shadowRoot.activeElement;
     return found;
   };
 
-  // The control whose window is open, or the frame that has the keyboard and may hold one.
+  // Returns the control whose popup is open, or the focused frame, which may contain one.
   const opened = () => {
     const found = document.querySelector("select:open, input:open");
     return found ?? (isFrame(document.activeElement) ? document.activeElement : null);
   };
 
-  // Give a control the keyboard; a window of its own that is open goes with what is drawn of it, as there is no command for that.
+  // Focuses a control. No command closes an open popup, so the control is hidden for a moment, which closes it.
   const focus = (element) => {
     if (element.matches("select:open, input:open")) {
       const { display } = element.style;
@@ -58,12 +58,12 @@
       selected: one.selected,
     }));
 
-  // What a list offers beside what is typed.
+  // Returns the suggestions of a datalist.
   const suggested = (list) =>
     [...list.options].filter(({ disabled, value }) => !disabled && value && value.length <= 300).slice(0, MOST_SUGGESTED)
       .map(({ value, label }) => ({ value, text: short(label) }));
 
-  // What an element is: a frame and where its page begins, a control to be shown beside the page, or nothing of both.
+  // Describes an element: a frame with the origin of its page, a control that the viewer shows, or null.
   const describe = (element) => {
     if (!(element instanceof Element)) return null;
     const box = element.getBoundingClientRect();
@@ -81,7 +81,7 @@
     return { kind: type, label: labelOf(element), value: short(value, 40), ...limits, ...place };
   };
 
-  // The selected text; of a password nothing.
+  // Returns the selected text, never that of a password field.
   const selection = () => {
     const element = active();
     if (element instanceof HTMLInputElement || element instanceof HTMLTextAreaElement) {

@@ -1,6 +1,6 @@
-"""Native controls (lists, dates, colours): a screencast does not show their popups, so the viewer shows them itself.
+"""Native controls (lists, dates, colours), whose popups a screencast does not show, so the viewer shows them itself.
 
-The description of a control is text of the page: the script cuts it, and the viewer shows it as text.
+The description of a control is untrusted text of the page: the script cuts it, and the viewer shows it as text.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SELECTION = f"() => ({SCRIPT}).selection()"
 DEEPEST = 6
 """Levels of nested frames that are searched."""
 LIMIT = 2.0
-"""Seconds that a busy page has to answer what is at a point; after them the page gets the click itself."""
+"""Seconds that the page has to return the control at a point; afterwards it gets the click itself."""
 SET_LIMIT = 5.0
 LONGEST_COPY = 1_000_000
 
@@ -37,8 +37,8 @@ class Control:
     about: dict[str, Any]
 
     async def set(self, options: Sequence[int] | None, value: str | None) -> None:
-        """Set the viewer's choice; the page gets the events of a choice by its user."""
-        async with within(SET_LIMIT, "The page did not take the choice"):
+        """Set the viewer's choice; the page gets the same events as from its user."""
+        async with within(SET_LIMIT, "The page did not accept the choice"):
             if options is not None and self.about["kind"] == "select":
                 await self.element.select_option(index=list(options), timeout=SET_LIMIT * 1000)
             elif value is not None and self.about["kind"] != "select":
@@ -61,7 +61,7 @@ async def active_control(page: Page) -> Control | None:
 
 
 async def opened_control(page: Page) -> Control | None:
-    """Return the native control that a script of the page has opened."""
+    """Return the native control that the page's script has opened."""
     return await _found(page.main_frame, "opened", None)
 
 

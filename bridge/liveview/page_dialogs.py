@@ -1,4 +1,4 @@
-"""The dialogs of a page that a person must answer: those of JavaScript, and file choosers."""
+"""The dialogs of a page that a person must answer: JavaScript dialogs and file choosers."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from bridge.liveview.viewer_messages import Answer, Upload
 from bridge.tasks import Tasks
 
 MOST = 10
-"""Dialogs that wait for an answer; further ones are dismissed."""
+"""Most dialogs that wait for an answer; further ones are dismissed."""
 LONGEST = 2000
-"""Characters of a dialog's message that are shown."""
+"""Most characters of a dialog's message that are shown."""
 LARGEST_UPLOAD = 25 * 2**20
-"""Bytes of all files together."""
+"""Most bytes of all files together."""
 LIMIT = 10.0
 
 
 class PageDialogs:
-    """Collects the dialogs of all pages of a context until it is closed; `close` dismisses those that are left.
+    """Collects the dialogs of all pages of a context; `close` dismisses the open ones.
 
     Without a listener Playwright dismisses dialogs by itself and ignores file choosers.
     """
@@ -55,7 +55,7 @@ class PageDialogs:
         return None
 
     def answer(self, answer: Answer) -> None:
-        """Answer a dialog as the person says; an unknown id is ignored."""
+        """Answer a dialog; an unknown id is ignored."""
         question = self._open.pop(answer.id, None)
         if isinstance(question, Dialog):
             self._tasks.start(_answered(question, accept=answer.accept, text=answer.text))
@@ -63,19 +63,19 @@ class PageDialogs:
         self._changed()
 
     def begin_upload(self, upload: Upload) -> None:
-        """Begin an upload, whose bytes follow; one that is too large is refused with a notice."""
+        """Begin an upload, whose bytes follow; refuse one that is too large with a notice."""
         size = sum(file.size for file in upload.files)
         if not isinstance(self._open.get(upload.id), FileChooser):
             return
         if size > LARGEST_UPLOAD:
-            text = f"These files have {size / 2**20:.0f} MiB; at most {LARGEST_UPLOAD // 2**20} can be sent here."
+            text = f"These files have {size / 2**20:.0f} MiB; the limit is {LARGEST_UPLOAD // 2**20} MiB."
             self._tell("notice", level="warn", text=text)
             return
         self._upload, self._bytes = upload, bytearray()
         self.receive(b"")
 
     def receive(self, piece: bytes) -> None:
-        """Take the next bytes of the files; the last ones give them to the page."""
+        """Append the next bytes of the files; when all are there, give the files to the page."""
         upload = self._upload
         if upload is None:
             return
@@ -90,7 +90,7 @@ class PageDialogs:
             self._changed()
 
     async def close(self) -> None:
-        """Dismiss what is open, but let a page go that asks whether it may be left."""
+        """Dismiss the open dialogs, but accept `beforeunload`, so that the page can be left."""
         with suppress(KeyError):
             self._context.remove_listener("dialog", self._on_dialog)
             self._context.remove_listener("page", self._watch)
@@ -122,10 +122,10 @@ class PageDialogs:
 
     async def _put(self, chooser: FileChooser, files: list[FilePayload]) -> None:
         try:
-            async with within(LIMIT, "The page did not take the files"):
+            async with within(LIMIT, "The page did not accept the files"):
                 await chooser.set_files(files)
         except BrowserError:
-            self._tell("notice", level="warn", text="The page did not take these files.")
+            self._tell("notice", level="warn", text="The page did not accept these files.")
 
 
 async def _answered(dialog: Dialog, *, accept: bool, text: str = "") -> None:
@@ -140,7 +140,7 @@ async def _answered(dialog: Dialog, *, accept: bool, text: str = "") -> None:
 
 
 def _cut(upload: Upload, data: bytes) -> list[FilePayload]:
-    """Cut `data` into the files that it holds one after the other."""
+    """Split `data` into the files, which it holds one after another."""
     files, start = list[FilePayload](), 0
     for file in upload.files:
         name = file.name.replace("\\", "/").rpartition("/")[2] or "file"

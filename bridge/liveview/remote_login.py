@@ -27,7 +27,7 @@ EXPIRED = "Nobody signed in within 15 minutes; nothing was stored."
 
 
 class RemoteLogin:
-    """One login on its way; a stage for its view, see `ViewTarget`."""
+    """One remote login in progress, and the `ViewTarget` of its view."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class RemoteLogin:
         self._session: Session | None = None
         self._visit = Visit()
         self._state: LoginState = "waiting"
-        self._message = "Sign in on the page; it is noticed when you are."
+        self._message = "Sign in on the page; the bridge notices when you are signed in."
 
     @property
     def session(self) -> Session | None:
@@ -69,19 +69,19 @@ class RemoteLogin:
 
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[Visit]:
-        """Give the page to a person as long as it is open: no chats want it."""
+        """Give the page to a person as long as it is open: no chats use it."""
         yield self._visit
 
     async def run(self, serve: Callable[[str], Awaitable[object]]) -> None:
-        """Wait for the person, check and store the login, and have the new account served."""
+        """Wait for the person, check and store the login, and add the account to the pool with `serve`."""
         try:
             async with self._kept():
                 captured = await self._signed_in()
-                self._say("The page is signed in; the login is tried in a fresh browser now.")
+                self._say("The page is signed in; the bridge now tests the login in a fresh browser.")
                 await check_and_store(self._chromium, self._settings, self._store, captured, self._say)
             await serve(self.profile.name)
             kept = f" {kept_notice(self._settings.folders.browsers)}" if self._keeps_browser else ""
-            self._end("captured", f"{self.profile.name} is logged in, and takes chats.{kept}")
+            self._end("captured", f"{self.profile.name} is logged in and takes chats.{kept}")
         except TimeoutError:
             self._end("expired", EXPIRED)
         except BridgeError as error:
@@ -90,13 +90,13 @@ class RemoteLogin:
             self.give_up()
 
     def give_up(self) -> None:
-        """Note that nobody goes on with it; without effect where it has ended."""
+        """Mark the login as given up; no effect if it has ended."""
         if self.ended_at is None:
             self._end("failed", "The login was given up; nothing was stored.")
 
     @asynccontextmanager
     async def _kept(self) -> AsyncGenerator[None]:
-        """Run the login in a browser with a folder of its own, if it keeps one."""
+        """Run the login in a browser with its own folder, if that is to be kept."""
         if not self._keeps_browser:
             yield
             return

@@ -1,7 +1,7 @@
-"""The screencast of one page: Chromium sends a frame whenever it draws, and only the newest one counts.
+"""The screencast of one page: Chromium sends a frame whenever it draws, and only the newest one matters.
 
-Chromium sends the next frame once the last one is acknowledged, and drops those in between, the last one of a movement
-among them. So the screencast is restarted once the page has come to rest, which gives one more frame.
+Chromium sends the next frame once the last one is acknowledged, and drops those in between, even the last one of a
+movement. So the screencast restarts once the page has come to rest, which yields one more frame.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from bridge.tasks import Tasks
 
 QUALITY = 65
 STEP = 32
-"""Frames are a multiple of this many pixels wide and high, so that small changes of a window restart nothing."""
+"""Width and height of frames are multiples of this many pixels, so that small changes of a window restart nothing."""
 REST = 0.35
-"""Seconds without a frame after which the page has come to rest."""
+"""Seconds without a frame after which the page counts as at rest."""
 LAST = 0.3
-"""Seconds after a start in which a frame is due to the start itself, and so begins no further restart."""
+"""Seconds after a start in which a frame comes from the start itself, and so schedules no further restart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Screencast:
         session.on("Page.screencastFrame", self._on_frame)
 
     async def begin(self, width: int, height: int) -> None:
-        """Send frames that fit into a window of so many pixels; restarts a screencast of another size."""
+        """Send frames that fit into a window of this size in pixels; restart a screencast of another size."""
         size = (_rounded(width), _rounded(height))
         if size != self.size:
             self.size = size
@@ -65,7 +65,7 @@ class Screencast:
             await self._session.send("Page.stopScreencast")
 
     async def close(self) -> None:
-        """Send no more frames."""
+        """Stop for good."""
         await self.pause()
         await self._tasks.close()
 

@@ -1,4 +1,4 @@
-"""The tab that a view shows, with its screencast and its input."""
+"""The tab that a view shows, with its screencast and its input relay."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bridge.liveview.tabs import Tab
 
 
 class ShownTab:
-    """Bundles what lives exactly as long as one tab is shown."""
+    """The parts of a view that live exactly as long as one tab is shown."""
 
     def __init__(self, tab: Tab, screencast: Screencast, relay: InputRelay) -> None:
         self.tab = tab

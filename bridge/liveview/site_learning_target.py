@@ -1,4 +1,4 @@
-"""Learns a site through a live view: a person signs in to the page and chats once, the bridge does the rest."""
+"""Site learning through a live view: a person signs in to the page and chats once, the bridge does the rest."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from bridge.sites.learning.draft import Finding
 from bridge.storage.profiles import Profile
 
 LEARNING_LIMIT = 3600.0
-"""Seconds that all of it may take: the person's 15 minutes, and up to fifteen chats by the bridge."""
+"""Seconds for the whole learning: the person's 15 minutes, and up to fifteen chats by the bridge."""
 LONGEST = 500
-"""Characters of a message or a failure, which may have text of the page."""
+"""Most characters of a message or a failure, which may quote the page."""
 ENDED = ("learned", "unproven", "failed")
-NO_BOX = "The page shows no text box that takes a prompt. Sign in first, then let the bridge send it."
+NO_BOX = "The page shows no text box for a prompt. Sign in first, then let the bridge send it."
 
 
 @dataclass(frozen=True, slots=True)
 class LearnedPage:
-    """The page as its view shows it; by its address only the site's own pages are opened."""
+    """The `ShownPage` of a learning; its address line opens only the site's own pages."""
 
     page: Page
     context: BrowserContext
@@ -43,7 +43,7 @@ class LearnedPage:
 
 
 class SiteLearningTarget:
-    """One site that is being learned: a stage for its view (`ViewTarget`), and the engine's `Operator`."""
+    """One site that is being learned: the `ViewTarget` of its view, and the learning engine's `Operator`."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class SiteLearningTarget:
         self._limit = limit
         self._shown: LearnedPage | None = None
         self._visit = Visit()
-        self._now = Learning(id, lesson.name, lesson.url, "opening", "The page is being opened.")
+        self._now = Learning(id, lesson.name, lesson.url, "opening", "The bridge is opening the page.")
 
     @property
     def session(self) -> LearnedPage | None:
@@ -82,11 +82,11 @@ class SiteLearningTarget:
     async def held(self) -> AsyncGenerator[Visit]:
         """Give the page to a person until the prompt is sent."""
         if self._visit.over.is_set():
-            raise AccountConflict("The bridge works the page by itself now; you can watch it.")
+            raise AccountConflict("The bridge is using the page now; you can only watch.")
         yield self._visit
 
     async def run(self) -> None:
-        """Learn the site, whatever comes of it."""
+        """Learn the site; the end, good or bad, is in `learning()`."""
         profile = Profile(name=UNNAMED, site=self.lesson.name, url=origin_of(self.lesson.url), storage_state=EMPTY)
         try:
             async with asyncio.timeout(self._limit):
@@ -100,19 +100,19 @@ class SiteLearningTarget:
             self.give_up()
 
     def give_up(self) -> None:
-        """Note that nobody goes on with it; without effect where it has ended."""
+        """Mark the learning as given up; no effect if it has ended."""
         if self.ended_at is None:
             self._end("failed", f"The learning was given up. {self._left()}")
 
     def send(self) -> None:
-        """Have the bridge send the prompt; raises `AccountConflict` where there is none to be sent."""
+        """Let the bridge send the prompt; raises `AccountConflict` if no prompt waits to be sent."""
         if self._now.state != "waiting":
-            raise AccountConflict("There is no prompt to be sent now.")
+            raise AccountConflict("There is no prompt to send now.")
         self.wants_sending = True
-        self.say("The bridge looks for a text box, to send the prompt in it ...")
+        self.say("The bridge is looking for a text box to send the prompt ...")
 
     def say(self, text: str) -> None:
-        """Show a line; see `Operator`."""
+        """Show a message; see `Operator`."""
         self._update(message=as_line(text)[:LONGEST])
 
     def hand_over(self, page: Page, prompt: str) -> None:
@@ -132,7 +132,7 @@ class SiteLearningTarget:
         self._update(state="chatting", prompt="")
 
     def page_closes(self) -> None:
-        """Show the page no more; see `Operator`."""
+        """Stop showing the page; see `Operator`."""
         self._visit.end()
         self._shown = None
         self._update(prompt="")
@@ -143,7 +143,7 @@ class SiteLearningTarget:
         self._update(state="proving", fields=fields, file=str(self.lesson.out))
 
     def show_proof(self, name: str, failure: str) -> None:
-        """Show what came of a chat; see `Operator`."""
+        """Show the result of a test chat; see `Operator`."""
         self._update(proofs=(*self._now.proofs, ProofChat(name, as_line(failure)[:LONGEST])))
 
     def _left(self) -> str:
@@ -160,5 +160,5 @@ class SiteLearningTarget:
         self._changed()
 
 
-LEARNED = "The site is learned: all chats by its file went well. Log in an account of it, and it takes chats."
-UNPROVEN = "The site file is written, but not all chats by it went well. Look at what failed, and at what needs you."
+LEARNED = "The site is learned: all test chats succeeded. Log in an account on it to use it."
+UNPROVEN = "The site file was written, but not all test chats succeeded. See what failed and which fields need you."

@@ -1,4 +1,4 @@
-"""The tabs of one account: its own page, and the windows that this has opened."""
+"""The tabs of one account: its own page, and the windows that the page has opened."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from bridge.liveview.view_target import ShownPage
 
 LIMIT = 3.0
 LONGEST = 300
-"""Characters of a title or an address that are shown."""
+"""Most characters of a title that are shown."""
 
 
 class Tab:
-    """One window of the browser, and a CDP session for it."""
+    """One window of the browser, and its CDP session."""
 
     def __init__(self, id: str, page: Page, line: CDPSession) -> None:  # noqa: A002
         self.id = id
@@ -28,15 +28,15 @@ class Tab:
         self.title = ""
 
     async def look(self) -> None:
-        """Read the title from the browser, which answers even where the page itself hangs."""
+        """Read the title from the browser process, which answers even if the page hangs."""
         with suppress(PlaywrightError, BrowserError):
-            async with within(LIMIT, "The browser did not tell the page's title"):
+            async with within(LIMIT, "The browser did not return the page's title"):
                 info = (await self.line.send("Target.getTargetInfo"))["targetInfo"]
             self.title = str(info.get("title", ""))[:LONGEST]
 
 
 class Tabs:
-    """Follows the windows of an open page: a new one is shown at once, and the page itself once that is closed."""
+    """Follows the windows that a page opens: shows a new one at once, and the page again when it is closed."""
 
     def __init__(self, session: ShownPage, changed: Callable[[], None]) -> None:
         self.session = session
@@ -53,7 +53,7 @@ class Tabs:
         return self._known.get(page)
 
     async def refresh(self) -> None:
-        """Add the windows that were opened, drop those that are closed, and read all titles."""
+        """Add new windows, drop closed ones, and read all titles."""
         pages = [page for page in self.session.context.pages if not page.is_closed()]
         for page in [page for page in self._known if page not in pages]:
             del self._known[page]
@@ -69,7 +69,7 @@ class Tabs:
             self._changed()
 
     async def close_tab(self, id: str) -> None:  # noqa: A002
-        """Close a tab, but never the account's own page, which the chats need."""
+        """Close a tab, but never the account's own page, which chats need."""
         tab = self._find(id)
         if tab is not None and tab.page is not self.session.page:
             with suppress(BrowserError):
@@ -86,7 +86,7 @@ class Tabs:
         ]
 
     async def close(self) -> None:
-        """Stop following the windows; all of them stay open."""
+        """Stop following the windows, and leave them open."""
         with suppress(KeyError):
             self.session.context.remove_listener("page", self._on_page)
         for page in tuple(self._known):

@@ -1,7 +1,7 @@
-"""One page that people watch: its viewers, which of them holds the controls, and which tab is shown.
+"""The view of one page: its viewers, the one that holds the controls, and the tab that is shown.
 
-Every change sets one event, and one task (`_reconcile`) then brings tabs, dialogs, screencast and the viewers' state
-into line with it, so that no two changes interleave.
+Every change sets one event, and one task (`_reconcile`) then updates tabs, dialogs, screencast and the viewers' state,
+so that no two changes interleave.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from bridge.tasks import Tasks, errors_logged, first
 
 MOST_VIEWERS = 8
 GRACE = 6.0
-"""Seconds that a viewer whose connection broke keeps the controls, enough for a reload."""
+"""Seconds for which a disconnected viewer keeps the controls, enough for a reload."""
 IDLE = 600.0
 """Seconds without input after which the holder loses the controls, so that the account takes chats again."""
 HELD_PAUSE, WATCHED_PAUSE = 1 / 30, 1 / 25
-"""Least seconds between two frames, while a viewer works the page and while all of them only watch."""
+"""Least seconds between two frames: while a viewer has the page, and while all only watch."""
 BUSY_WIDTH = 704
-"""Pixels of the widest frame while a chat runs: encoding larger ones slows down the page of the chat."""
+"""Greatest width of a frame in pixels while a chat runs: encoding larger ones slows down the chat's page."""
 LOOK_EVERY = 2.0
-"""Seconds between two looks at the tabs' titles; Chromium sends no event when one changes."""
+"""Seconds between two reads of the tabs' titles; Chromium sends no event when one changes."""
 
 
 class View:
-    """The viewers of one page, at most one of whom holds the controls.
+    """The viewers of one page; at most one of them holds the controls.
 
-    `holder` is the viewer with the controls, and `visit` the time for which the pool gives the page to a person. The
-    holder comes first: the visit begins once the running chat has ended, so `holder` without `visit` means waiting.
+    `holder` is the viewer with the controls, and `visit` the period for which the pool gives the page to a person. The
+    holder is set first: the visit begins once the running chat has ended, so `holder` without `visit` means waiting.
     Input reaches the page only while both are set.
     """
 
@@ -63,25 +63,25 @@ class View:
         self._change = asyncio.Event()
         self._released = asyncio.Event()
         self._is_held = False
-        """Whether `_hold` runs: until the page is given back, even where nobody holds the controls any more."""
+        """Whether `_hold` runs, which is until the page is given back, even after the controls were released."""
         self._active_at = 0.0
         self._tasks = Tasks()
         self._tasks.start(self._reconcile())
 
     @property
     def is_unused(self) -> bool:
-        """Tell whether there are no viewers, and the page is given back."""
+        """Tell whether there are no viewers and the page is given back."""
         return not self._viewers and not self._is_held
 
     @asynccontextmanager
     async def join(self, name: str) -> AsyncGenerator[Viewer]:
-        """Add a viewer called `name`; it replaces one of that name, and inherits its controls.
+        """Add a viewer called `name`; it replaces one of the same name, and inherits its controls.
 
-        Raises `ViewerRefused` where there are `MOST_VIEWERS` already.
+        Raises `ViewerRefused` if there are `MOST_VIEWERS` already.
         """
         before = self._viewers.get(name)
         if before is None and len(self._viewers) >= MOST_VIEWERS:
-            raise ViewerRefused("Too many are watching already.")
+            raise ViewerRefused("This view has too many viewers already.")
         viewer = self._viewers[name] = Viewer(name, self)
         if before is not None:
             before.outbox.end(ViewerRefused("This view was opened again."))
@@ -102,7 +102,7 @@ class View:
         self._change.set()
 
     def take(self, viewer: Viewer, *, force: bool) -> None:
-        """Give a viewer the controls; those of another viewer only by `force`."""
+        """Give a viewer the controls; take them from another viewer only with `force`."""
         before = self.holder
         if before is None:
             self.holder = viewer
@@ -117,17 +117,17 @@ class View:
         self.changed()
 
     def release(self, viewer: Viewer) -> None:
-        """Take the controls from a viewer that holds them; another one may take them at once."""
+        """Release the controls if this viewer holds them; another one may take them at once."""
         if self.holder is viewer:
             self._free_controls()
             self._released.set()
 
     def note_activity(self) -> None:
-        """Note that the holder has done something, which begins the time of `IDLE` again."""
+        """Note activity of the holder, which restarts the idle time."""
         self._active_at = time.monotonic()
 
     def send_to_holder(self, kind: str, /, **more: Any) -> None:
-        """Send a message to the viewer that holds the controls, if one does."""
+        """Send a message to the viewer that holds the controls, if any."""
         if self.holder is not None:
             self.holder.outbox.tell(kind, **more)
 
@@ -140,12 +140,12 @@ class View:
         await self._close_tabs()
 
     async def _release_after_grace(self, viewer: Viewer) -> None:
-        """Take the controls from a viewer that has not reconnected in time; a newer viewer of its name keeps them."""
+        """Release the controls of a viewer that has not reconnected in time; a newer viewer of its name keeps them."""
         await asyncio.sleep(GRACE)
         self.release(viewer)
 
     def _free_controls(self) -> None:
-        """Leave the controls to nobody; a viewer that takes them before the page is given back gets it next."""
+        """Clear the holder; a viewer that takes the controls before the page is given back gets the page next."""
         self.holder = self.visit = None
         self.changed()
 
@@ -155,7 +155,7 @@ class View:
             self._tasks.start(self._hold())
 
     async def _hold(self) -> None:
-        """Borrow the page while a viewer holds the controls, and again for one that took them during the return."""
+        """Borrow the page while a viewer holds the controls, and again for one that took them while it was returned."""
         try:
             while self.holder is not None:
                 await self._hold_once()
@@ -164,7 +164,7 @@ class View:
             self._free_controls()
 
     async def _hold_once(self) -> None:
-        # whichever comes first ends the visit: the pool's end of it, the holder's release, or idleness
+        # the first of these ends the visit: the pool, the holder's release, or the idle limit
         try:
             await first(self._in_page(), self._released.wait(), self._idle())
         except BridgeError as error:
@@ -182,7 +182,7 @@ class View:
                 self.visit = None
                 await self._close_dialogs()
         if visit.is_solved:
-            self._notice_all("ok", "Solved: the account takes chats again, and the controls are given back.")
+            self._notice_all("ok", "Solved: the account takes chats again, and the controls were released.")
         elif visit.failure is not None:
             self._notice_all("warn", visit.failure.message)
 
@@ -190,7 +190,7 @@ class View:
         while (left := self._active_at + self._idle_limit - time.monotonic()) > 0:
             await asyncio.sleep(left)
         minutes = f"{self._idle_limit / 60:.3g} minutes"
-        self._notice_all("warn", f"Nothing was done for {minutes}, so the controls were given back.")
+        self._notice_all("warn", f"The controls were released after {minutes} without input.")
         self._free_controls()
 
     def _notice_all(self, level: str, text: str) -> None:
@@ -203,7 +203,7 @@ class View:
                 async with asyncio.timeout(LOOK_EVERY if self._viewers else None):
                     await self._change.wait()
             self._change.clear()
-            with errors_logged("while a live view was brought into line"), suppress(PlaywrightError):
+            with errors_logged("while a live view was updated"), suppress(PlaywrightError):
                 await self._follow_active_tab()
                 self._open_dialogs()
                 await self._update_screencast()
@@ -213,7 +213,7 @@ class View:
                 return
 
     async def _follow_active_tab(self) -> None:
-        """Show the active tab of the page that is open now, and nothing where none is open."""
+        """Show the active tab of the page that is open now, or nothing if none is open."""
         session = self.target.session
         if self.tabs is not None and self.tabs.session is not session:
             await self._close_dialogs()
@@ -240,7 +240,7 @@ class View:
             await tabs.close()
 
     def _open_dialogs(self) -> None:
-        """Collect the page's dialogs while a person has the page; else the browser answers them by itself."""
+        """Collect the page's dialogs while a person has the page; at other times they are answered automatically."""
         if self.dialogs is None and self.visit is not None and self.tabs is not None:
             self.dialogs = PageDialogs(self.tabs.session.context, self.changed, self.send_to_holder)
 
@@ -250,7 +250,7 @@ class View:
             await dialogs.close()
 
     async def _update_screencast(self) -> None:
-        """Run the screencast while a viewer shows it, at the size of the largest window."""
+        """Run the screencast while a viewer shows it, in the size of the largest window."""
         windows = [viewer.window for viewer in self._viewers.values() if viewer.window is not None]
         await self._watch(self.tabs.session.window if windows and self.tabs is not None else None)
         if self.shown is None:
@@ -264,7 +264,7 @@ class View:
             await self.shown.screencast.pause()
 
     async def _watch(self, window: PageWindow | None) -> None:
-        """Keep this window restored, and the one before no more."""
+        """Keep this window restored instead of the previous one."""
         before, self._watched = self._watched, window
         if window is not before:
             if before is not None:
@@ -281,7 +281,7 @@ class View:
         return WATCHED_PAUSE if self.visit is None else HELD_PAUSE
 
     def _send_states(self) -> None:
-        """Send the view's state to the viewers that have an older one."""
+        """Send the view's state to all viewers that have an older one."""
         tabs = self.tabs.describe() if self.tabs is not None else []
         address = self.shown.tab.page.url[:2000] if self.shown is not None else ""
         common = {

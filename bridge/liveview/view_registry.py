@@ -1,4 +1,4 @@
-"""All live views and remote logins of a running bridge; implements `interface.LiveViews`."""
+"""All live views and remote logins of a bridge; implements `interface.LiveViews`."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from bridge.tasks import Tasks
 from bridge.telemetry import AccountHeld, AccountRenamed, ChatEnded, ChatStarted, Fact, PageShown, WorkerChanged
 
 MOST_LOGINS = 3
-"""Remote logins at a time."""
+"""Most remote logins at a time."""
 KEPT = 600.0
 """Seconds for which a login that has ended can still be looked up."""
 STOPPED = "The bridge is stopping."
 
 
 class ElsewhereViews(Protocol):
-    """The pages that other nodes have."""
+    """The views of pages on other nodes."""
 
     def knows(self, name: str) -> bool:
         """Tell whether an account is one of the cluster's."""
         ...
 
     def view(self, name: str, viewer: str) -> AbstractAsyncContextManager[ViewerChannel] | None:
-        """Return the way to the view of an account that is elsewhere; None where it is here, or nobody knows it."""
+        """Connect to the view of an account on another node; None if the account is here or unknown."""
         ...
 
 
 class ViewRegistry:
-    """Opens a view for its first viewer, and closes it after the last one; `serve` adds a new account to the pool."""
+    """Opens a view for its first viewer, and closes it after its last; `serve` adds a new account to the pool."""
 
     def __init__(
         self,
@@ -68,12 +68,12 @@ class ViewRegistry:
         self._is_closed = False
         self.learnings = LearningRegistry(chromium, settings, lambda one: self._changed(f"learning {one}"))
         self.elsewhere: ElsewhereViews | None = None
-        """The accounts of other nodes; None where the bridge is alone."""
+        """The views of other nodes; None without a cluster."""
         self.idle = IDLE
-        """Seconds without input after which the views that are opened next take back the controls."""
+        """Seconds without input after which the controls are released, in views opened from now on."""
 
     def on_fact(self, fact: Fact) -> None:
-        """Update the view of an account to which something happened; a sink of `Telemetry`."""
+        """Update the view of the account that a fact is about; a sink of `Telemetry`."""
         match fact:
             case AccountRenamed():
                 self._follow(fact.before, fact.account)
@@ -102,14 +102,14 @@ class ViewRegistry:
 
     @asynccontextmanager
     async def of_login(self, id: str, viewer: str) -> AsyncGenerator[Viewer]:  # noqa: A002
-        """Connect to the view of a login; see `LiveViews`."""
+        """Connect to the view of a remote login; see `LiveViews`."""
         self._check_open()
         async with self._joined(f"login {id}", self._login(id), viewer) as channel:
             yield channel
 
     @asynccontextmanager
     async def of_learning(self, id: str, viewer: str) -> AsyncGenerator[Viewer]:  # noqa: A002
-        """Connect to the view of a site that is learned; see `LiveViews`."""
+        """Connect to the view of a site learning; see `LiveViews`."""
         self._check_open()
         async with self._joined(f"learning {id}", self.learnings.target(id), viewer) as channel:
             yield channel
@@ -120,7 +120,7 @@ class ViewRegistry:
         self._check_open()
         open_ones = [login for login in self._logins.values() if login.ended_at is None]
         if any(login.profile.name == name for login in open_ones):
-            raise AccountConflict(f"Somebody is logging {name} in already.", param="name")
+            raise AccountConflict(f"A login of {name} is open already.", param="name")
         if len(open_ones) >= MOST_LOGINS:
             raise AccountConflict(f"{len(open_ones)} logins are open already; end one of them first.")
         id = secrets.token_urlsafe(12)  # noqa: A001
@@ -130,24 +130,24 @@ class ViewRegistry:
         return login.login()
 
     def login(self, id: str) -> Login:  # noqa: A002
-        """Return the state of a login; see `LiveViews`."""
+        """Return the state of a remote login; see `LiveViews`."""
         return self._login(id).login()
 
     def logins(self) -> list[Login]:
-        """Return the logins; see `LiveViews`."""
+        """Return the remote logins; see `LiveViews`."""
         self._sweep()
         return [login.login() for login in self._logins.values()]
 
     async def give_up(self, id: str) -> Login:  # noqa: A002
-        """End a login; see `LiveViews`."""
+        """Cancel a remote login; see `LiveViews`."""
         login = self._login(id)
         self._running[id].cancel()
         await asyncio.wait({self._running[id]})
-        login.give_up()  # a task that is cancelled before it has begun does not do it
+        login.give_up()  # not done by a task that was cancelled before it began
         return login.login()
 
     async def close(self) -> None:
-        """End all views and logins, and open no more of them: a viewer whose view ends reconnects at once."""
+        """End all views and logins, and refuse new ones: a viewer whose view ends reconnects at once."""
         self._is_closed = True
         views, self._views = self._views, {}
         for view in views.values():
@@ -169,7 +169,7 @@ class ViewRegistry:
             raise PoolError(STOPPED)
 
     def _unused(self, view: View) -> None:
-        """Close a view that has no viewers, whatever its account is called now."""
+        """Close a view without viewers; found by identity, because its account may have been renamed."""
         for key in [key for key, one in self._views.items() if one is view]:
             del self._views[key]
             self._tasks.start(view.close(ViewerRefused("")))
@@ -189,11 +189,11 @@ class ViewRegistry:
     def _login(self, id: str) -> RemoteLogin:  # noqa: A002
         self._sweep()
         if (login := self._logins.get(id)) is None:
-            raise UnknownAccount("There is no login of this id, or it ended some time ago.")
+            raise UnknownAccount("There is no login with this id, or it ended some time ago.")
         return login
 
     def _sweep(self) -> None:
-        """Forget logins that ended long ago."""
+        """Drop logins that ended more than `KEPT` seconds ago."""
         for id, login in tuple(self._logins.items()):  # noqa: A001
             if login.ended_at is not None and time.monotonic() > login.ended_at + KEPT:
                 del self._logins[id], self._running[id]
@@ -207,5 +207,5 @@ class ViewRegistry:
         except SetupError as error:
             raise RequestError(error.message, param="name") from error
         if profile.site != site or (url is not None and profile.url != url.rstrip("/")):
-            raise RequestError(f"{name} is an account of {profile.url} already; take another name.", param="name")
+            raise RequestError(f"{name} is an account of {profile.url} already; choose another name.", param="name")
         return profile

@@ -1,4 +1,4 @@
-"""What a view shows: the page of an account, that of a remote login, or that of a site to be learned."""
+"""What a view shows: the page of an account, of a remote login, or of a site to be learned."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from bridge.browser.page_window import PageWindow
 from bridge.chat.operator_visit import Visit
 
 MOVED = "moved"
-"""The state of an account that another node has now, or is about to have."""
+"""The state of an account that another node has or is about to take."""
 
 
 class ShownPage(Protocol):
-    """An open page that a view shows, as `Session` has it."""
+    """An open page that a view shows; `Session` is one."""
 
     @property
     def page(self) -> Page:
-        """Return the page itself; it may have opened others in its context."""
+        """Return the page; it may have opened others in its context."""
         ...
 
     @property
     def context(self) -> BrowserContext:
-        """Return its context."""
+        """Return the page's context."""
         ...
 
     @property
     def window(self) -> PageWindow | None:
-        """Return its window, or None where nobody minimizes it."""
+        """Return the page's window, or None if it is never minimized."""
         ...
 
     @property
     def places(self) -> tuple[str, Sequence[str]]:
-        """Return what a person may open by its address: the site's own address, and further hosts."""
+        """Return what the address line may open: the site's own address, and further hosts."""
         ...
 
 
 class ViewTarget(Protocol):
-    """A page that a view can show, which may be opened and closed meanwhile."""
+    """The source of a view's page, which may open and close while the view lasts."""
 
     @property
     def session(self) -> ShownPage | None:
@@ -48,9 +48,9 @@ class ViewTarget(Protocol):
         ...
 
     def about(self) -> dict[str, Any]:
-        """Return its description for the viewers, as JSON: `kind`, `name`, `state`, `reason` and more."""
+        """Return the description for the viewers, as JSON: `kind`, `name`, `state`, `reason` and more."""
         ...
 
     def held(self) -> AbstractAsyncContextManager[Visit]:
-        """Wait until no chat runs in the page, and give it to a person; raises a `BridgeError` where that cannot be."""
+        """Wait until no chat runs in the page, and give it to a person; raises `BridgeError` if that is impossible."""
         ...

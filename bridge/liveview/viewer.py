@@ -1,4 +1,4 @@
-"""One viewer of a view: checks the messages that it sends, and carries them out where it holds the controls."""
+"""One viewer of a view: checks the messages that it sends, and executes them if it holds the controls."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ from bridge.tasks import Tasks
 from bridge.throttle import Throttle
 
 RATE = (600, 0.004)
-"""Messages that may come at once, and the seconds until one more: a fast mouse sends more than a hundred a second."""
+"""Size of a burst of messages, and seconds per further message; a fast mouse sends more than a hundred a second."""
 GO_LIMIT = 30.0
 
 
 class ViewControls(Protocol):
-    """What a viewer needs of its view."""
+    """The part of `View` that a viewer uses."""
 
     @property
     def holder(self) -> Viewer | None:
@@ -52,7 +52,7 @@ class ViewControls(Protocol):
 
     @property
     def visit(self) -> Visit | None:
-        """Return the visit of the holder, while the page is the holder's."""
+        """Return the visit of the holder, while the holder has the page."""
         ...
 
     @property
@@ -71,32 +71,32 @@ class ViewControls(Protocol):
         ...
 
     def changed(self) -> None:
-        """Have all viewers learn of a change."""
+        """Schedule an update of all viewers."""
         ...
 
     def take(self, viewer: Viewer, *, force: bool) -> None:
-        """Give a viewer the controls; those of another viewer only by `force`."""
+        """Give a viewer the controls; take them from another viewer only with `force`."""
         ...
 
     def release(self, viewer: Viewer) -> None:
-        """Take the controls from a viewer that holds them."""
+        """Release the controls if this viewer holds them."""
         ...
 
     def note_activity(self) -> None:
-        """Note that the holder has done something."""
+        """Note activity of the holder."""
         ...
 
 
 class Viewer:
-    """A connection's side of a view; see `ViewerChannel`."""
+    """One connected viewer; implements `ViewerChannel`."""
 
     def __init__(self, name: str, view: ViewControls) -> None:
         self.name = name
         self.outbox = Outbox()
         self.window: tuple[int, int] | None = None
-        """Pixels of the viewer's screen that show the page, or None where it shows nothing."""
+        """Width and height of the viewer's window in pixels, or None while it shows nothing."""
         self.wants_first = True
-        """Whether the viewer still has no frame to show."""
+        """Whether the viewer has no frame yet."""
         self._view = view
         self._state: dict[str, Any] = {}
         self._rate = Throttle(*RATE)
@@ -107,7 +107,7 @@ class Viewer:
         return await self.outbox.next()
 
     async def close(self) -> None:
-        """End what the viewer has begun."""
+        """Cancel the viewer's running actions."""
         await self._tasks.close()
 
     def show(self, frame: Frame) -> None:
@@ -117,7 +117,7 @@ class Viewer:
             self.outbox.show(frame)
 
     def tell_state(self, state: dict[str, Any]) -> None:
-        """Send the view's state, unless the viewer has it already; an account that has moved is shown elsewhere."""
+        """Send the view's state unless the viewer has it; disconnect it if the account has moved to another node."""
         if state["about"]["state"] == MOVED:
             self.outbox.end(ViewerMoved("The account is moving to another node."))
         elif state != self._state:
@@ -125,17 +125,17 @@ class Viewer:
             self.outbox.state(state)
 
     def notice(self, level: str, text: str) -> None:
-        """Send a line for the person to read; `level` is `ok` or `warn`."""
+        """Send a notice for the person; `level` is `ok` or `warn`."""
         self.outbox.tell("notice", level=level, text=text)
 
     async def receive(self, message: str) -> None:
-        """Take a message; see `ViewerChannel.receive`."""
+        """Handle a message; see `ViewerChannel.receive`."""
         if self._rate.take():
-            raise ViewerRefused("Too many messages came at once.")
+            raise ViewerRefused("The viewer sent too many messages at once.")
         self._do(parse(message))
 
     async def receive_file(self, piece: bytes) -> None:
-        """Take the next bytes of files that the page asked for."""
+        """Pass on the next bytes of an upload."""
         if self._has_controls and self._view.dialogs is not None:
             self._view.note_activity()
             self._view.dialogs.receive(piece)
@@ -179,13 +179,13 @@ class Viewer:
                     view.shown.relay.send(message, view.visit.may_act)
 
     async def _go(self, go: Go) -> None:
-        """Navigate the page; send a notice where that is refused or fails."""
+        """Navigate the page; send a notice if that is refused or fails."""
         view = self._view
         if view.shown is None or view.tabs is None:
             return
         page, (site, hosts) = view.shown.tab.page, view.tabs.session.places
         try:
-            async with within(GO_LIMIT, "The page did not come"):
+            async with within(GO_LIMIT, "The page did not load"):
                 match go.where:
                     case "back":
                         await page.go_back(wait_until="commit")

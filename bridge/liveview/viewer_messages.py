@@ -1,4 +1,4 @@
-"""The messages that a viewer may send, as bounded models; no error quotes a message, which may hold a password."""
+"""The messages that a viewer may send, as bounded models; errors never quote a message, which may hold a password."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from bridge.chat.viewer_channel import ViewerRefused
 
 LONGEST_TEXT = 100_000
-"""Characters of one paste."""
+"""Most characters of one paste."""
 MOST_FILES = 10
 
 Modifiers = Annotated[int, Field(ge=0, le=15)]
-"""1 Alt, 2 Control, 4 Meta, 8 Shift, as Chromium counts them."""
+"""Bit mask of modifier keys as in the DevTools protocol: 1 Alt, 2 Control, 4 Meta, 8 Shift."""
 Place = Annotated[float, Field(ge=-100_000, le=100_000, allow_inf_nan=False)]
 Id = Annotated[str, Field(max_length=40)]
 
@@ -39,20 +39,20 @@ class Drawn(_Message):
 
 
 class Take(_Message):
-    """The viewer wants the controls; by `force` also from another viewer."""
+    """The viewer takes the controls; with `force` also from another viewer."""
 
     type: Literal["take"]
     force: bool = False
 
 
 class Leave(_Message):
-    """The viewer gives the controls back."""
+    """The viewer releases the controls."""
 
     type: Literal["leave"]
 
 
 class Mouse(_Message):
-    """A move of the mouse, or of one of its buttons; `x` and `y` are CSS pixels of the page."""
+    """A mouse move, or the press or release of a button; `x` and `y` are CSS pixels of the page."""
 
     type: Literal["mouse"]
     kind: Literal["move", "down", "up"]
@@ -76,7 +76,7 @@ class Wheel(_Message):
 
 
 class KeyPress(_Message):
-    """A key; the fields mean what they mean in a browser's `KeyboardEvent`."""
+    """A key event; the fields are those of a browser's `KeyboardEvent`."""
 
     type: Literal["key"]
     kind: Literal["down", "up"]
@@ -88,7 +88,7 @@ class KeyPress(_Message):
 
 
 class Typed(_Message):
-    """A text that is inserted at once: a paste, or a finished composition of an input method."""
+    """Text to insert at once: a paste, or the finished composition of an input method."""
 
     type: Literal["text"]
     text: Annotated[str, Field(max_length=LONGEST_TEXT)]
@@ -102,14 +102,14 @@ class Composing(_Message):
 
 
 class Copy(_Message):
-    """The viewer asks for the selected text; `cut` deletes it in the page."""
+    """A request for the selected text; `cut` also deletes it in the page."""
 
     type: Literal["copy"]
     cut: bool = False
 
 
 class Choose(_Message):
-    """The choice in a native control: the indexes of options, or a value."""
+    """The choice in a native control: indexes of options, or a value."""
 
     type: Literal["choose"]
     id: Id
@@ -118,7 +118,7 @@ class Choose(_Message):
 
 
 class Answer(_Message):
-    """The answer to a dialog of the page; without `accept` also the refusal to upload files."""
+    """The answer to a dialog of the page; without `accept` also the cancelling of a file chooser."""
 
     type: Literal["answer"]
     id: Id
@@ -135,7 +135,7 @@ class File(_Message):
 
 
 class Upload(_Message):
-    """The files that a page asked for; their bytes follow in the same order."""
+    """The files for a file chooser; their bytes follow in the same order."""
 
     type: Literal["upload"]
     id: Id
@@ -143,7 +143,7 @@ class Upload(_Message):
 
 
 class Go(_Message):
-    """Navigates the page."""
+    """A navigation of the page."""
 
     type: Literal["go"]
     where: Literal["back", "forward", "reload", "address"]
@@ -151,7 +151,7 @@ class Go(_Message):
 
 
 class SelectTab(_Message):
-    """Shows another tab, or closes it."""
+    """A request to show a tab, or to close it."""
 
     type: Literal["tab"]
     id: Id
@@ -180,7 +180,7 @@ _FORM: TypeAdapter[Message] = TypeAdapter(Message)
 
 
 def parse(text: str) -> Message:
-    """Return the message, or raise `ViewerRefused` that names the field and what is wrong with it."""
+    """Return the message; raise `ViewerRefused` that names the field and what is wrong with it."""
     try:
         return _FORM.validate_json(text)
     except ValidationError as error:

@@ -1,7 +1,7 @@
-"""What waits to be sent to one viewer: the newest frame, the newest state, and a few messages.
+"""The queue of what is sent to one viewer: the newest frame, the newest state, and a few messages.
 
-At most `UNSEEN` frames are on their way. The next one goes out once the viewer has drawn one of them, and is then the
-newest, so a slow viewer sees fewer frames and never old ones. Nothing here grows with a slow connection.
+At most `UNSEEN` frames are in flight. The next frame is sent once the viewer has drawn one of them, and is then the
+newest, so a slow viewer sees fewer frames and never old ones. Memory does not grow with a slow connection.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from bridge.chat.viewer_channel import ViewerMoved, ViewerRefused
 from bridge.liveview.screencast import Frame
 
 UNSEEN = 2
-"""Frames that are sent and not drawn yet: one on the way while the viewer draws the other."""
+"""Most frames that are sent but not drawn yet: one in flight while the viewer draws the other."""
 MOST_MESSAGES = 50
-"""Messages that wait; the oldest one gives way."""
+"""Most messages that wait; a further one replaces the oldest."""
 HEAD = struct.Struct(">IHH")
-"""The header of each JPEG: the number of the frame, and the page's width and height in CSS pixels; big-endian."""
+"""Header of each JPEG, big-endian: the number of the frame, and the page's width and height in CSS pixels."""
 
 
 class Outbox:
-    """Filled by the view, emptied by the connection."""
+    """A queue that the view fills and the connection empties."""
 
     def __init__(self) -> None:
         self._frame: Frame | None = None
@@ -36,32 +36,32 @@ class Outbox:
 
     @property
     def has_room(self) -> bool:
-        """Tell whether a new frame would go out at once."""
+        """Tell whether a new frame would be sent at once."""
         return self._sent - self._drawn < UNSEEN
 
     def show(self, frame: Frame) -> None:
-        """Send a frame, in place of an older one that is not sent yet."""
+        """Queue a frame in place of an older one that is not sent yet."""
         self._frame = frame
         self._more.set()
 
     def tell(self, kind: str, /, **more: Any) -> None:
-        """Send a message."""
+        """Queue a message."""
         self._messages.append(json.dumps({"type": kind, **more}))
         self._more.set()
 
     def state(self, state: dict[str, Any]) -> None:
-        """Send the view's state, in place of an older one that is not sent yet."""
+        """Queue the view's state in place of an older one that is not sent yet."""
         self._state = json.dumps({"type": "state", **state})
         self._more.set()
 
     def drawn(self, number: int) -> None:
         """Note that the viewer has drawn the frame of that number."""
-        # a hostile number may neither run ahead of what was sent nor go back
+        # a hostile viewer can neither acknowledge frames that were not sent nor take an acknowledgement back
         self._drawn = max(self._drawn, min(number, self._sent))
         self._more.set()
 
     def end(self, why: ViewerRefused | ViewerMoved) -> None:
-        """Close the connection once everything else is sent."""
+        """End the connection once everything else is sent."""
         self._end = why
         self._more.set()
 
@@ -75,7 +75,7 @@ class Outbox:
         return found
 
     def _take(self) -> bytes | str | None:
-        # the state first: it says who holds the controls, which decides how the viewer reads the rest
+        # the state first: it names the holder of the controls, which decides how the viewer reads the rest
         if self._state is not None:
             state, self._state = self._state, None
             return state

@@ -99,5 +99,5 @@ async def test_a_learning_that_nobody_ends_is_ended_by_its_limit(tmp_path: Path)
 
 
 async def test_an_id_that_is_not_known_is_an_error_that_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UnknownAccount, match="No site is learned"):
+    with pytest.raises(UnknownAccount, match="no site learning"):
         registry(tmp_path).one("x")

@@ -255,7 +255,7 @@ async def test_who_does_nothing_loses_the_controls_is_told_so_and_the_account_go
         assert time.monotonic() >= view._active_at + IDLE
         assert view.holder is None
         told = ""
-        while "so the controls were given back" not in told:
+        while "The controls were released" not in told:
             told = str(await mine.outbox.next())
         assert json.loads(told)["type"] == "notice"
         await mine.receive('{"type": "take"}')

@@ -1,1 +1,1 @@
-"""What the bridge knows of itself, as state, metrics and traces: collected from facts, bounded; may import chat."""
+"""The bridge's own state, metrics and traces: collected from facts, bounded; may import chat."""

@@ -1,4 +1,4 @@
-"""The figures of the last day, in one bucket per minute; each bucket holds a bounded number of them."""
+"""The figures of the last day, in one bucket per minute; each bucket holds a bounded number."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from bridge.telemetry import ChatEnded
 STEP = 60
 """Seconds of a bucket."""
 KEPT = 24 * 60
-"""Buckets: one day of minutes."""
+"""Buckets that are kept: one day."""
 MOST_FIGURES = 300
-"""Figures per kind and bucket; the oldest ones give way."""
+"""Most figures per kind and bucket; further ones replace the oldest."""
 MOST_RESULTS = 20
-"""Different results per bucket; further ones are not counted."""
+"""Most different results per bucket; further ones are not counted."""
 SHORTEST = 0.05
-"""Seconds that an answer must take at least for a speed to be computed."""
+"""Least seconds of an answer for which a speed is computed."""
 MEDIANS = ("waiting", "first_token", "tokens_per_second")
 LOADS = ("browser_mb", "process_mb", "browser_cpu", "process_cpu")
 
 
 @dataclass(slots=True)
 class Bucket:
-    """What happened in one minute, which began at the Unix time `time`."""
+    """The figures of one minute, which began at the Unix time `time`."""
 
     time: int
     figures: dict[str, deque[float]] = field(default_factory=dict)
@@ -40,11 +40,11 @@ class Bucket:
             self.figures.setdefault(name, deque(maxlen=MOST_FIGURES)).append(figure)
 
     def close(self) -> None:
-        """Reduce each kind to its median, once the minute is over."""
+        """Reduce each kind of figures to its median, once the minute is over."""
         self.figures = {name: deque((median(figures),)) for name, figures in self.figures.items()}
 
     def value(self, name: str) -> float | None:
-        """Return the median of a kind of figures, or None where there is none."""
+        """Return the median of a kind of figures, or None if there are none."""
         return round(median(self.figures[name]), 4) if name in self.figures else None
 
 
@@ -74,13 +74,13 @@ class Charts:
             bucket.add("browser_cpu", browser.cpu_percent)
 
     def point(self) -> dict[str, Any]:
-        """Return the bucket that is being filled, as JSON."""
+        """Return the current bucket as JSON."""
         bucket = self._now()
         values = {name: bucket.value(name) for name in (*MEDIANS, *LOADS)}
         return {"time": bucket.time, "series": {**values, "chats": dict(bucket.results)}}
 
     def series(self, hours: float) -> dict[str, Any]:
-        """Return the buckets of the last hours as JSON, with None for minutes in which nothing was."""
+        """Return the buckets of the last hours as JSON, with None for minutes without figures."""
         end = self._now().time
         begin = end - STEP * (min(round(hours * 3600 / STEP), KEPT) - 1)
         found = {bucket.time: bucket for bucket in self._buckets if bucket.time >= begin}
@@ -103,6 +103,6 @@ class Charts:
 
 
 def speed(tokens: int, marks: Mapping[str, float]) -> float | None:
-    """Return the tokens a second of an answer, or None where it was too short to have a speed."""
+    """Return the tokens per second of an answer, or None if it was too short."""
     taken = marks.get("end", 0.0) - marks.get("first_token", marks.get("end", 0.0))
     return tokens / taken if tokens and taken >= SHORTEST else None

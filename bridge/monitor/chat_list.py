@@ -1,4 +1,4 @@
-"""The chats for the dashboard: waiting, running and ended ones, without any text of them."""
+"""The chats for the dashboard: waiting, running and ended ones, without their texts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from itertools import chain
 from bridge.telemetry import ChatEnded, ChatProgress, ChatQueued, ChatStarted, Step
 
 MOST_RECENT = 500
-"""Chats of this start that are remembered after their end."""
+"""Most ended chats of this start that are remembered."""
 MOST_OPEN = 2000
-"""Chats that wait or run; a bound for facts that get lost, above any real queue."""
+"""Most chats that wait or run, more than any real queue; bounds the list if facts get lost."""
 
 
 @dataclass(slots=True)
@@ -28,23 +28,23 @@ class OpenChat:
     tokens: int = 0
     marks: Mapping[str, float] = field(default_factory=dict)
     key: str = ""
-    """What people call the key that it came with."""
+    """Display name of the key that the chat came with."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndedChat:
-    """A chat that is over."""
+    """A chat that has ended."""
 
     fact: ChatEnded
     at: datetime
     until: datetime | None = None
     """When a chat of an earlier start is dropped from the list; None for one of this start."""
     kept: Mapping[str, bool] | None = None
-    """Which files of a chat of an earlier start can be downloaded."""
+    """Which files of a chat of an earlier start can be downloaded; None for one of this start."""
 
 
 class Chats:
-    """Follows the chats by their facts."""
+    """The chats of this bridge, followed by their facts."""
 
     def __init__(self) -> None:
         self._open: dict[str, OpenChat] = {}
@@ -55,21 +55,21 @@ class Chats:
 
     @property
     def waiting(self) -> list[OpenChat]:
-        """Return those that have no account yet, the oldest first."""
+        """Return the chats without an account yet, the oldest first."""
         return [chat for chat in self._open.values() if not chat.account]
 
     @property
     def running(self) -> list[OpenChat]:
-        """Return those that have an account, the oldest first."""
+        """Return the chats with an account, the oldest first."""
         return [chat for chat in self._open.values() if chat.account]
 
     @property
     def today(self) -> int:
-        """Return how many chats have ended today, as this machine's clock has it."""
+        """Return how many chats have ended today, in this machine's time zone."""
         return self._today if self._day == _today() else 0
 
     def recent(self) -> Iterator[EndedChat]:
-        """Yield those that have ended, the newest first."""
+        """Yield the ended chats, the newest first."""
         now = datetime.now(UTC)
         earlier = (chat for chat in self._earlier if chat.until is None or chat.until > now)
         return chain(reversed(self._recent), earlier)
@@ -79,12 +79,12 @@ class Chats:
         return next((chat for chat in self.recent() if chat.fact.chat == id), None)
 
     def remember(self, earlier: Sequence[EndedChat]) -> None:
-        """Take chats of earlier starts, the newest first."""
+        """Add the chats of earlier starts, given the newest first."""
         own = {chat.fact.chat for chat in self._recent}
         self._earlier = [chat for chat in earlier if chat.fact.chat not in own]
 
     def queued(self, fact: ChatQueued) -> None:
-        """Take a new chat in."""
+        """Add a new chat."""
         self._open[fact.chat] = OpenChat(fact.chat, fact.model, datetime.now(UTC), key=fact.key)
         if len(self._open) > MOST_OPEN:
             del self._open[next(iter(self._open))]
@@ -95,7 +95,7 @@ class Chats:
             chat.account, chat.step = fact.account, "sending"
 
     def progressed(self, fact: ChatProgress) -> None:
-        """Note how far the chat is."""
+        """Note the progress of the chat."""
         if (chat := self._open.get(fact.chat)) is not None:
             chat.step, chat.tokens, chat.marks = fact.step, fact.tokens, fact.marks
 

@@ -1,4 +1,4 @@
-"""What the dashboard shows of chats, as JSON: those of this bridge, and of a cluster those of all nodes."""
+"""The dashboard's sections about chats, as JSON: those of this bridge, in a cluster those of all nodes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from bridge.monitor.other_chats import ENDED, OtherChats, Rows
 
 
 class ChatSections:
-    """The chats of `chats`, and those of `others` where the bridge is a node; `kept` tells which files are kept."""
+    """The chats of `chats`, in a cluster also those of `others`; `kept` tells which files of a chat are kept."""
 
     def __init__(self, chats: Chats, kept: Mapping[str, bool]) -> None:
         self.places: Callable[[], Mapping[str, int]] = dict
-        """Returns the place in the queue of each chat that waits, by its id."""
+        """Returns the place in the queue of each waiting chat, by its id."""
         self.others: OtherChats | None = None
         self._chats = chats
         self._kept = kept
 
     async def look(self) -> None:
-        """Ask the other nodes for their chats, for whoever looks once."""
+        """Ask the other nodes for their chats once."""
         if self.others is not None:
             await self.others.look()
 
@@ -32,12 +32,12 @@ class ChatSections:
         return own if self.others is None else own + self.others.running
 
     def queue(self) -> Rows:
-        """Return the chats that wait, of each node in the order in which they will get accounts."""
+        """Return the waiting chats, those of each node in the order in which they will get accounts."""
         own = [{**chat, **self._node} for chat in state_json.queue(self._chats.waiting, self.places())]
         return own if self.others is None else own + self.others.queue
 
     def recent(self, limit: int) -> Rows:
-        """Return the newest chats that have ended, the newest first."""
+        """Return the last ended chats, the newest first."""
         rows = self._rows(limit)
         return [row["chat"] for row in rows] if self.others is None else self.others.recent(rows, limit)
 
@@ -51,7 +51,7 @@ class ChatSections:
         return self._chats.today + (0 if self.others is None else self.others.today)
 
     def for_others(self, after: float) -> Mapping[str, Any]:
-        """Return what another node shows of this one; see `other_chats.Own`."""
+        """Return this node's chats for another node; see `other_chats.Own`."""
         ended = [row for row in self._rows(ENDED) if row["at"] > after]
         running = [state_json.running(chat) for chat in self._chats.running]
         queue = state_json.queue(self._chats.waiting, self.places())

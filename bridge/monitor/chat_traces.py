@@ -1,7 +1,7 @@
-"""Sends a trace of each chat by OpenTelemetry: one span for the chat, and in it one for each of its steps.
+"""Exports a trace of each chat with OpenTelemetry: one span for the chat, and in it one for each step.
 
-All spans of a chat are made at its end, out of its marks. Names and attributes follow OpenTelemetry's conventions for
-generative AI; none holds a text. Where the traces go, how many and under which name say the variables `OTEL_*`.
+All spans of a chat are created at its end from its marks. Names and attributes follow OpenTelemetry's conventions for
+generative AI; none holds text of a chat. The variables `OTEL_*` set the exporter, the sampling and the service name.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bridge.telemetry import CANCELLED, ChatEnded, Fact
 
 NAME = "chat-page-bridge"
 UNNAMED = "unknown_service"
-"""How the SDK calls a service that `OTEL_SERVICE_NAME` does not name."""
+"""The SDK's name for a service without `OTEL_SERVICE_NAME`."""
 STEPS = (
     ("queue", "started"),
     ("prepare", "opened"),
@@ -39,16 +39,16 @@ STEPS = (
     ("first_token", "first_token"),
     ("answer", "answered"),
 )
-"""Each step, and the mark that ends it; what comes after the last one is `settle`."""
+"""Each step and the mark that ends it; the time after the last one is the step `settle`."""
 ANSWERED = ("stop", "length", "content_filter")
 CLOSE_LIMIT = 5.0
-"""Seconds that the last spans get to be sent."""
+"""Seconds for the export of the last spans."""
 LONGEST_NAME = 80
-"""Characters of a model's name as the client wrote it."""
+"""Most characters of a model's name as the client wrote it."""
 
 
 class ChatTraces:
-    """A sink of facts; constructing it blocks for a moment."""
+    """A telemetry sink; its constructor blocks for a moment."""
 
     def __init__(self, node: str = "") -> None:
         self._exporter = OTLPSpanExporter()
@@ -57,21 +57,21 @@ class ChatTraces:
         self._tracer = self._provider.get_tracer(NAME, bridge.__version__)
 
     def __call__(self, fact: Fact) -> None:
-        """Make the trace of a chat that has ended."""
+        """Create the trace of a chat that has ended."""
         if isinstance(fact, ChatEnded):
             self._trace(fact, time.time() - fact.marks.get("end", 0.0))
 
     async def close(self) -> None:
-        """Send what is left, within a limit."""
+        """Export the remaining spans, within `CLOSE_LIMIT`."""
         try:
             async with asyncio.timeout(CLOSE_LIMIT):
                 await asyncio.to_thread(self._provider.shutdown)
         except TimeoutError:
-            self._exporter.shutdown()  # type: ignore[no-untyped-call]  # ends its wait before another try
+            self._exporter.shutdown()  # type: ignore[no-untyped-call]  # interrupts its pause before a retry
             logger.warning("Cannot send the last traces within {:g} seconds", CLOSE_LIMIT)
 
     def _trace(self, fact: ChatEnded, begun: float) -> None:
-        """Make the spans of a chat that has begun at that Unix time."""
+        """Create the spans of a chat that began at the Unix time `begun`."""
         parent = TraceContextTextMapPropagator().extract({"traceparent": fact.trace_parent}, Context())
         failure = "" if fact.result in (*ANSWERED, CANCELLED) else fact.result
         end = fact.marks.get("end", 0.0)
@@ -93,9 +93,9 @@ class ChatTraces:
 
 
 def steps(marks: Mapping[str, float]) -> Iterator[tuple[str, float, float]]:
-    """Yield the steps that a chat went through, each with its begin and end in seconds since the chat arrived.
+    """Yield the steps of a chat, each with its begin and end in seconds since the chat arrived.
 
-    The step in which it ended early lasts to its end. One whose mark is missing before another one did not happen.
+    The step in which a chat ended early lasts to its end. A step whose mark is missing before a later one was skipped.
     """
     end, since = marks.get("end", 0.0), 0.0
     last = max((place for place, (_, mark) in enumerate(STEPS) if mark in marks), default=-1)
@@ -109,7 +109,7 @@ def steps(marks: Mapping[str, float]) -> Iterator[tuple[str, float, float]]:
 
 
 def _attributes(fact: ChatEnded) -> dict[str, str | int | list[str]]:
-    """Return what the conventions have names for, and what is the bridge's own."""
+    """Return the attributes of the conventions, and the bridge's own."""
     attributes: dict[str, str | int | list[str]] = {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": fact.site or NAME,
@@ -133,7 +133,7 @@ def _fail(span: Span, failure: str) -> None:
 
 
 def _resource(node: str) -> Resource:
-    """Return what the variables say of this service, under our own name and that of the node where they have none."""
+    """Return the resource of the `OTEL_*` variables, with the bridge's name and the node's id where they have none."""
     found = Resource.create({SERVICE_VERSION: bridge.__version__})
     if node and SERVICE_INSTANCE_ID not in OTELResourceDetector().detect().attributes:
         found = found.merge(Resource({SERVICE_INSTANCE_ID: node}))

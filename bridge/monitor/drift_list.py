@@ -1,4 +1,4 @@
-"""What sites sent that nobody understood: the same in one entry, the newest entry last; bounded."""
+"""Parts of the sites' data that the decoders did not recognize: counted by shape, the newest last, bounded."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ MOST_DRIFT = 100
 
 
 class DriftList:
-    """The entries."""
+    """The drift seen since the start."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], tuple[DriftSeen, datetime]] = {}
 
     def __reversed__(self) -> Iterator[tuple[DriftSeen, datetime]]:
-        """Yield what was seen, with when it was last, the newest first."""
+        """Yield each entry and when it was last seen, the newest first."""
         return iter(reversed(self._known.values()))
 
     def add(self, fact: DriftSeen) -> None:
-        """Count the same drift in one entry."""
+        """Add drift; the same shape of the same site counts in one entry."""
         key = fact.site, fact.shape
         earlier = self._known.pop(key, None)
         count = fact.count + (earlier[0].count if earlier else 0)

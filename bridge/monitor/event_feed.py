@@ -1,7 +1,6 @@
-"""Sends events to all watchers: encoded once for all of them, with a bounded queue for each.
+"""Sends events to all watchers: encoded once for all, with a bounded queue for each.
 
-A watcher that reads too slowly loses its queue, and gets the whole state instead: what it shows is complete again
-after one frame, so nothing has to be remembered for it.
+A watcher that reads too slowly loses its queue and gets the whole state instead, so it is up to date after one frame.
 """
 
 from __future__ import annotations
@@ -18,30 +17,30 @@ from bridge.errors import RequestError
 from bridge.sse import encode_sse
 
 MOST_WATCHERS = 32
-"""Watchers at a time; one more takes the place of a stalled one, or is refused."""
+"""Most watchers at a time; a further one replaces a stalled one, or is refused."""
 STALLED = 15.0
 """Seconds without a read after which a watcher may lose its place."""
 MOST_FRAMES = 200
-"""Frames in the queue of one watcher."""
+"""Most frames in the queue of one watcher."""
 MOST_BYTES = 1024 * 1024
-"""Bytes in the queue of one watcher; with `MOST_WATCHERS` this bounds the memory of all queues."""
+"""Most bytes in the queue of one watcher; with `MOST_WATCHERS` this bounds the memory of all queues."""
 
 
 class TooManyWatchers(RequestError):
-    """Refuses a watcher: all places are taken, and no watcher is stalled."""
+    """All places for watchers are taken, and no watcher is stalled."""
 
     status = 429
     code = "too_many_watchers"
 
 
 class Watcher:
-    """The queue of one connection; `whole` encodes the state as it is now, and `cut` closes the connection."""
+    """The queue of one connection; `whole` encodes the current state, and `cut` closes the connection."""
 
     def __init__(self, whole: Callable[[], bytes], cut: Callable[[], None]) -> None:
         self._whole = whole
         self._cut = cut
         self.asked = time.monotonic()
-        """When the connection last read; one whose client does not read stays in its write, and reads no more."""
+        """Monotonic time of the last call of `next`; a connection whose client does not read is stuck in its write."""
         self._frames: deque[bytes] = deque()
         self._size = 0
         self._is_behind = True
@@ -56,7 +55,7 @@ class Watcher:
         return self._size
 
     def put(self, frame: bytes) -> None:
-        """Queue a frame; a queue over its bounds is dropped in favour of the whole state."""
+        """Queue a frame; if the queue exceeds its bounds, drop it and send the whole state next."""
         if self._is_behind:
             return  # the whole state comes next, and is newer than this frame
         self._frames.append(frame)
@@ -72,12 +71,12 @@ class Watcher:
         self._is_there.set()
 
     def make_room(self) -> None:
-        """End the feed and close the connection, even where the client does not read."""
+        """End the feed and close the connection, even if the client does not read."""
         self.end()
         self._cut()
 
     async def next(self, limit: float) -> bytes:
-        """Wait for frames and return all that are queued; return nothing after `limit` seconds, or at the end."""
+        """Wait for frames and return all that are queued; return empty bytes after `limit` seconds or at the end."""
         self.asked = time.monotonic()
         try:
             async with asyncio.timeout(limit):
@@ -99,7 +98,7 @@ class Watcher:
 
 
 class EventFeed:
-    """All watchers."""
+    """The watchers of the bridge's state."""
 
     def __init__(self, whole: Callable[[], bytes]) -> None:
         self._whole = whole
@@ -107,13 +106,13 @@ class EventFeed:
         self._is_over = False
         self.patience = STALLED
         self.watched = asyncio.Event()
-        """Set while there is a watcher: nothing is encoded without one."""
+        """Set while there is a watcher; nothing is encoded without one."""
 
     @contextmanager
     def watcher(self, cut: Callable[[], None] = lambda: None) -> Iterator[Watcher]:
-        """Add a watcher while this is entered; it gets the whole state first. `cut` must close its connection.
+        """Add a watcher within the context; it gets the whole state first. `cut` must close its connection.
 
-        Raises `TooManyWatchers` where all places are taken by watchers that keep up.
+        Raises `TooManyWatchers` if all places are taken by watchers that keep up.
         """
         if len(self._watchers) >= MOST_WATCHERS:
             self._make_room()
@@ -134,7 +133,7 @@ class EventFeed:
         last = min(self._watchers, key=lambda watcher: watcher.asked)
         if time.monotonic() - last.asked < self.patience:
             raise TooManyWatchers(
-                f"{MOST_WATCHERS} dashboards and scripts follow this bridge, as many as may; close one of them."
+                f"{MOST_WATCHERS} dashboards and scripts follow this bridge, which is the limit; close one of them."
             )
         self._watchers.remove(last)
         last.make_room()
@@ -145,7 +144,7 @@ class EventFeed:
             watcher.put(frame)
 
     def close(self) -> None:
-        """End the feed for all watchers, and for those that come later."""
+        """End the feed for all watchers, present and future."""
         self._is_over = True
         for watcher in self._watchers:
             watcher.end()

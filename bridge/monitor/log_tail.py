@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST_LINES = 1000
 LONGEST = 2000
-"""Characters of a line that are kept."""
+"""Most characters of a line that are kept."""
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -38,7 +38,7 @@ class Line:
 
 
 class LogTail:
-    """The last entries; loguru adds them from any thread, hence the lock."""
+    """The last entries of the log; loguru adds them from any thread, hence the lock."""
 
     def __init__(self) -> None:
         self._lines: deque[Line] = deque(maxlen=MOST_LINES)
@@ -47,29 +47,29 @@ class LogTail:
 
     @property
     def count(self) -> int:
-        """Return how many entries there were so far."""
+        """Return the number of entries so far."""
         return self._count
 
     @contextmanager
     def listening(self, settings: LogSettings) -> Iterator[None]:
-        """Collect the entries of the level of the settings and above while this is entered."""
+        """Collect the entries of the settings' level and above within the context."""
         sink = logger.add(
             self._write, level=0, filter=at_level(settings), format="{message}", diagnose=False, backtrace=False
         )
         try:
             yield
         finally:
-            with suppress(ValueError):  # the log was set up again meanwhile, without it
+            with suppress(ValueError):  # the log was set up again in the meantime, which removed the sink
                 logger.remove(sink)
 
     def after(self, number: int) -> list[Line]:
-        """Return the entries that came after that one, the oldest first, as far as they are kept."""
+        """Return the kept entries after that number, the oldest first."""
         with self._lock:
             new = min(self._count - number, len(self._lines))
             return list(islice(self._lines, len(self._lines) - new, None)) if new > 0 else []
 
     def search(self, level: str, text: str, limit: int) -> list[Line]:
-        """Return the last entries of at least that level in which `text` stands, the oldest first."""
+        """Return the last `limit` entries of at least that level that contain `text`, the oldest first."""
         wanted = frozenset(LEVELS[LEVELS.index(level) :]) | {"CRITICAL"}
         found: deque[Line] = deque(maxlen=limit)
         found.extend(line for line in self.after(0) if line.level in wanted and text.casefold() in line.text.casefold())

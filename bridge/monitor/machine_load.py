@@ -1,4 +1,4 @@
-"""How much of the machine is in use: of the container's limits where it has some, else of the whole; reading blocks."""
+"""Load of the machine, relative to the container's limits if it has some; reading blocks."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from pathlib import Path
 import psutil
 
 CGROUP = Path("/sys/fs/cgroup")
-"""The files of the container's own group (cgroup v2)."""
+"""The files of the container's cgroup (v2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class MachineLoad:
-    """Shares from 0 to 1."""
+    """Shares of CPU and memory in use, from 0 to 1."""
 
     cpu: float = 0.0
     memory: float = 0.0
 
 
 class Machine:
-    """Reads the load; CPU is that between two readings."""
+    """Reads the load; the CPU share is that since the previous reading."""
 
     def __init__(self, cgroup: Path = CGROUP) -> None:
         self._cgroup = cgroup
         self._last = 0.0, 0.0
 
     def load(self, own_percent: float) -> MachineLoad:
-        """Return the load; `own_percent` is what this bridge and its browser use, in percent of one core."""
+        """Return the load; `own_percent` is the CPU use of this bridge and its browser, in percent of one core."""
         busy = self._busy()
         cores = self._cores()
         return MachineLoad(_share(busy if cores is None else own_percent / 100 / cores), _share(self._memory()))
 
     def memory(self) -> int:
-        """Return the bytes of memory of the machine, or of the container that may take less."""
+        """Return the bytes of memory of the machine, or of the container if its limit is lower."""
         total = int(psutil.virtual_memory().total)
         return min(self._number("memory.max") or total, total)
 
     def _busy(self) -> float:
-        """Return the share of all cores that was in use since the last call."""
+        """Return the share of all cores in use since the last call."""
         times = psutil.cpu_times()
         total, idle = sum(times) - getattr(times, "guest", 0.0), times.idle + getattr(times, "iowait", 0.0)
         passed, rested = total - self._last[0], idle - self._last[1]
@@ -51,7 +51,7 @@ class Machine:
         return int(quota) / int(period) if quota.isdecimal() and period.isdecimal() and int(quota) else None
 
     def _memory(self) -> float:
-        """Return the share of the memory in use; what the system would give back counts as free."""
+        """Return the share of memory in use; reclaimable cache counts as free."""
         limit, used = self._number("memory.max"), self._number("memory.current")
         if not limit or used is None:
             return float(psutil.virtual_memory().percent) / 100
@@ -60,7 +60,7 @@ class Machine:
         return (used - int(cache)) / limit
 
     def _number(self, name: str) -> int | None:
-        """Return the number in a file of the group; None where it says `max`, or is not there."""
+        """Return the number in a file of the cgroup; None if it says `max` or does not exist."""
         word = (*self._words(name), "")[0]
         return int(word) if word.isdecimal() else None
 

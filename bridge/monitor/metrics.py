@@ -1,4 +1,4 @@
-"""Turns facts into metrics for Prometheus: the one place where they are counted."""
+"""Counts facts as Prometheus metrics, in this one place."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from bridge.telemetry import (
 )
 
 IN_VAIN = ("queue_timeout", "cancelled")
-"""The results of chats that may have waited in the queue up to their end."""
+"""Results of chats that may have waited in the queue until their end."""
 
 
 class Metrics:
-    """A sink of facts with a registry of its own; constructing it and `page` block for a few milliseconds."""
+    """A telemetry sink with its own registry; the constructor and `page` block for a few milliseconds."""
 
     def __init__(self, settings: MetricsSettings) -> None:
         self._has_keys = settings.keys
@@ -50,7 +50,7 @@ class Metrics:
         self._browser: tuple[str, str] | None = None
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
-        for state in LASTING:  # so that the first change is an increase, too
+        for state in LASTING:  # creates the counters at 0, so that the first change is an increase
             self._counter(table.CHANGES, state)
 
     def __call__(self, fact: Fact) -> None:
@@ -70,14 +70,14 @@ class Metrics:
                 self._count_rest(fact)
 
     def see(self, seen: Pressure, own: Pressure | None = None, cluster: ClusterControl | None = None) -> None:
-        """Take the state that the next page shows; `own` tells of the accounts alone that this bridge drives."""
+        """Set the state that the next page shows; `own` covers only the accounts that this bridge drives."""
         self._state.see(seen, own or seen, self._browser, None if cluster is None else NodeFigures.of(cluster))
 
     def page(self, accept: str = "") -> tuple[bytes, str]:
         """Return all metrics in the text format that the `Accept` header asks for, and its content type."""
         try:
             encode, content_type = choose_encoder(accept)
-        except (TypeError, ValueError):  # a version that is no number
+        except (TypeError, ValueError):  # the header asks for a version that is not a number
             encode, content_type = choose_encoder("")
         return encode(_WithoutCreated(self._registry)), content_type
 
@@ -131,7 +131,7 @@ class Metrics:
 
 
 class _WithoutCreated(Collector):
-    """Leaves out the moment at which each counter began, which doubles their number and which nobody asks for."""
+    """Leaves out the `_created` samples of counters, which would double their number without use."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry

@@ -1,6 +1,6 @@
-"""Collects the state of the bridge from facts and resource samples, and sends its changes to the watchers.
+"""Collects the state of the bridge from facts and resource samples, and sends changes to the watchers.
 
-A fact costs a few assignments. All encoding happens a few times a second at most, and only while there is a watcher.
+A fact costs a few assignments. Encoding happens at most a few times a second, and only while there is a watcher.
 """
 
 from __future__ import annotations
@@ -53,20 +53,20 @@ MOST_PENDING = 500
 
 
 class Monitor:
-    """What the dashboard shows; a sink of facts, which samples and updates while it is entered as a context manager."""
+    """The state that the dashboard shows; a telemetry sink, and a context manager that samples and updates."""
 
     def __init__(self, settings: Settings) -> None:
         self.url = ""
         self.is_draining = False
         self.has_live = self.has_history = False
         self.accounts: Callable[[], Sequence[Account]] = tuple
-        """Returns the accounts, of a cluster those of all nodes."""
+        """Returns the accounts, in a cluster those of all nodes."""
         self.own_accounts: Callable[[], Sequence[Account]] = lambda: self.accounts()
-        """Returns those that this bridge drives."""
+        """Returns the accounts that this bridge drives."""
         self.cluster: ClusterControl | None = None
         self.unready: Callable[[], str | None] = lambda: None
         self.more: dict[str, Callable[[], Any]] = {}
-        """Sections of others, by name, each as JSON."""
+        """Further sections of the state, by name; each function returns JSON."""
         self.chats = Chats()
         self.charts = Charts()
         self.log = LogTail()
@@ -90,7 +90,7 @@ class Monitor:
         self._log_ends = ExitStack()
 
     def join(self, cluster: ClusterControl, nodes: OtherNodes) -> None:
-        """Show the nodes of a cluster and the chats of all of them, and tell the others of this one's."""
+        """Show the nodes of a cluster and the chats of all of them, and answer the other nodes about this one's."""
         self.cluster = cluster
         self.sections.others = OtherChats(nodes, self.sections.for_others, self._ended_elsewhere)
 
@@ -116,7 +116,7 @@ class Monitor:
         self.is_draining = True
 
     def __call__(self, fact: Fact) -> None:
-        """Take a fact."""
+        """Handle a fact."""
         match fact:
             case ChatQueued():
                 self.chats.queued(fact)
@@ -135,7 +135,7 @@ class Monitor:
         self._pending.append(("sample", self.charts.point()))
 
     def pressure(self, *, own: bool = False) -> Pressure:
-        """Return how much there is to do now; with `own`, for the accounts alone that this bridge drives."""
+        """Return the current pressure; with `own`, for the accounts that this bridge drives only."""
         waiting, accounts = self.chats.waiting, self.own_accounts() if own else self.accounts()
         return Pressure(
             [account for account in accounts if not account.is_token_account],
@@ -151,7 +151,7 @@ class Monitor:
         )
 
     def watcher(self, cut: Callable[[], None] = lambda: None) -> AbstractContextManager[Watcher]:
-        """Add a watcher while this is entered; see `EventFeed.watcher`."""
+        """Add a watcher within the context; see `EventFeed.watcher`."""
         return self.feed.watcher(cut)
 
     def state(self) -> dict[str, Any]:
@@ -163,27 +163,27 @@ class Monitor:
         }
 
     def remember(self, earlier: Sequence[EndedChat]) -> None:
-        """Show chats of earlier starts, too, the newest first."""
+        """Add the chats of earlier starts, given the newest first."""
         self.chats.remember(earlier)
         self._ended_elsewhere(None)
 
     def ended(self, chat: EndedChat) -> dict[str, Any]:
-        """Return a chat of this bridge that has ended."""
+        """Return a chat of this bridge that has ended, as JSON."""
         return self.sections.ended(chat)
 
     def described(self) -> list[dict[str, Any]]:
-        """Return the accounts."""
+        """Return the accounts as JSON."""
         return state_json.accounts(self.accounts(), self.sections.running())
 
     def _ended_elsewhere(self, chats: Rows | None) -> None:
-        """Show chats of other nodes that have ended; None: show the newest of all again."""
+        """Show ended chats of other nodes; with None send the whole list of ended chats again."""
         if chats is None:
             self.feed.put(frame("state", {"recent": self.sections.recent(SHOWN_CHATS)}))
         else:
             self._pending.extend(("chat", chat) for chat in chats)
 
     def _take_rest(self, fact: Fact) -> None:
-        """Take a fact that is about no chat."""
+        """Handle a fact that is not about a chat."""
         match fact:
             case BrowserStarted():
                 self._browser = fact, datetime.now(UTC)
@@ -194,7 +194,7 @@ class Monitor:
                 self._drift.add(fact)
 
     def _changing(self) -> dict[str, Any]:
-        """Return the sections that are sent as a whole whenever something in them changes."""
+        """Return the sections that are sent as a whole at each change."""
         accounts = self.accounts()
         running = self.sections.running()
         return {
@@ -215,7 +215,7 @@ class Monitor:
 
     @property
     def browser_memory(self) -> float | None:
-        """Return the MiB of memory that the browser took a few seconds ago; None where none runs."""
+        """Return the browser's memory in MiB at the last sample; None if no browser runs."""
         return None if self._browser_load is None else self._browser_load.memory_mb
 
     def _bridge(self) -> Mapping[str, Any]:
@@ -247,12 +247,12 @@ class Monitor:
         }
 
     def _whole(self) -> bytes:
-        """Return a frame with the whole state, once all watchers have the changes up to now."""
+        """Send the pending changes to all watchers, and return a frame with the whole state."""
         self._flush()
         return frame("state", self.state())
 
     async def _sample(self) -> NoReturn:
-        """Take resource samples for ever."""
+        """Take resource samples until cancelled."""
         while True:
             is_elsewhere = self._browser is not None and self._browser[0].sandbox is None
             process, browser = await asyncio.to_thread(self._usage.sample, is_elsewhere=is_elsewhere)
@@ -264,14 +264,14 @@ class Monitor:
             await asyncio.sleep(SAMPLE)
 
     async def _update(self) -> NoReturn:
-        """Send what has changed, as long as there is a watcher."""
+        """Send changes while there is a watcher."""
         while True:
             await self.feed.watched.wait()
             self._flush()
             await asyncio.sleep(self.tick)
 
     def _flush(self) -> None:
-        """Send all watchers what has changed since the last time."""
+        """Send all watchers the changes since the last time."""
         now = {name: encoded(section) for name, section in self._changing().items()}
         changed = {name: section for name, section in now.items() if section != self._sent.get(name)}
         self._sent = now

@@ -1,6 +1,6 @@
-"""The chats of the other nodes for the dashboard: asked for each second while somebody looks.
+"""The chats of the other nodes for the dashboard, requested every second while there is a watcher.
 
-A chat is told by the node whose account has it. What another node says is as bounded here as this node's own.
+The node whose account has a chat reports it. Answers of other nodes are bounded like this node's own chats.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from bridge.monitor.chat_list import MOST_OPEN
 
 SUBJECT = "chats-now"
 LOOK_EVERY = 1.0
-"""Seconds between two looks."""
+"""Seconds between two requests."""
 ENDED = 100
-"""Chats that have ended which a node tells of at a time, and that are remembered of each."""
+"""Most ended chats in one answer of a node, and remembered of each node."""
 
 Rows = list[dict[str, Any]]
 Own = Callable[[float], Mapping[str, Any]]
-"""Returns this node's `running` and `queue`, how many chats ended `today`, and those that `ended` after a Unix time.
+"""Returns this node's `running` and `queue`, how many chats ended `today`, and the chats `ended` after a Unix time.
 
-The oldest is the first of these; each is a `chat` with its end as `at`.
+The latter come the oldest first; each has the `chat` and its end `at` as Unix time.
 """
 
 
 class OtherChats:
-    """The chats of the other nodes of `nodes`, which are told of `own`.
+    """The chats of the other nodes in `nodes`, which get those of this node from `own`.
 
-    `on_ended` gets those that have ended since the last look, or None where a node has told for the first time.
-    `look_every` are the seconds between two looks, and that the other nodes have to answer one.
+    `on_ended` gets the chats that have ended since the last request, or None after the first answer of a node.
+    `look_every` is the pause between two requests and the time limit of each, in seconds.
     """
 
     def __init__(
@@ -44,17 +44,17 @@ class OtherChats:
         self.queue: Rows = []
         self.today = 0
         self.missing: Sequence[str] = ()
-        """The nodes that have not told of their chats."""
+        """The nodes that did not answer the last request."""
         self._own = own
         self._on_ended = on_ended
         self._look_every = look_every
         self._ended: dict[str, deque[dict[str, Any]]] = {}
-        """The rows of each node that has told of its chats."""
+        """The ended chats of each node that has answered."""
         self._looked = asyncio.Lock()
         nodes.answer(SUBJECT, self._answer)
 
     def recent(self, own: Rows, limit: int) -> Rows:
-        """Return the chats of all nodes that have ended, the newest first; `own` are this node's, as rows."""
+        """Return the ended chats of all nodes, the newest first; `own` are this node's, as rows."""
         rows = [*own, *(row for ended in self._ended.values() for row in ended)]
         return [row["chat"] for row in nlargest(limit, rows, key=lambda row: row["at"])]
 
@@ -75,7 +75,7 @@ class OtherChats:
             self.missing = missing
 
     async def follow(self, watched: asyncio.Event) -> NoReturn:
-        """Ask again and again as long as somebody looks; nothing is known while nobody does."""
+        """Ask repeatedly while `watched` is set; drop the running and waiting chats when it is not."""
         while True:
             if not watched.is_set():
                 self.running, self.queue = [], []
@@ -112,5 +112,5 @@ def _rows(said: Any, node: str) -> Rows:
 
 
 def _of_node(chat: Mapping[str, Any], node: str) -> dict[str, Any]:
-    """Return a chat as it was told, if it is one."""
+    """Return the checked row of a chat, with its node."""
     return {**chat_row(chat), "id": str(chat["id"]), "model": str(chat["model"]), "node": node}

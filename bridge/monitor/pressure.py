@@ -1,4 +1,4 @@
-"""How much the bridge has to do, for whoever spreads chats over several bridges or starts more of them."""
+"""How loaded the bridge is, for load balancers and autoscalers."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ IDLE = MachineLoad()
 
 @dataclass(frozen=True, slots=True)
 class Pressure:
-    """The state at one moment; `unready` says why no chat could be taken, as `/readyz` does."""
+    """The load at one moment; `unready` is why the bridge can take no chat, as `/readyz` reports it."""
 
     accounts: Sequence[Account]
-    """Those of the operator: what clients bring along is of use to nobody else."""
+    """The operator's accounts, without those of clients' tokens, which serve only that client."""
     running: int
     waiting: int
     queue_limit: int
@@ -30,41 +30,41 @@ class Pressure:
     browser: ResourceSample | None = None
     machine: MachineLoad = IDLE
     open_limit: int | None = None
-    """How many accounts may be open at a time, so that no more of them answer; None: all."""
+    """Most accounts that may be open, and so answer, at a time; None: all."""
 
     @property
     def usable(self) -> int:
-        """Return how many accounts take chats, now or after the one that they have."""
+        """Return how many accounts take chats, now or after their current one."""
         usable = sum(account.takes_chats for account in self.accounts)
         return usable if self.open_limit is None else min(usable, self.open_limit)
 
     @property
     def free(self) -> int:
-        """Return how many accounts could take a chat at once, or as soon as they are awake."""
+        """Return how many accounts can take a chat at once or after waking up."""
         busy = sum(account.takes_chats and account.is_busy for account in self.accounts)
         return max(self.usable - busy, 0)
 
     @property
     def reason(self) -> str | None:
-        """Return why a new chat would be refused, or None."""
+        """Return why a new chat would be refused, or None if it would not."""
         if self.unready is None and not self.free and self.waiting >= self.queue_limit:
             return QUEUE_FULL
         return self.unready
 
     @property
     def chats(self) -> float:
-        """Return the share of the accounts that is asked for: 1 where a new chat has to wait."""
-        if not self.usable:  # then it is ready where clients bring their own
+        """Return the share of the accounts in demand; 1 means that a new chat must wait."""
+        if not self.usable:  # the bridge can still be ready, for clients that bring their own token
             return 0.0 if self.unready is None else 1.0
         return min((self.usable - self.free + self.waiting) / self.usable, 1.0)
 
     @property
     def value(self) -> float:
-        """Return the greatest of all shares; 1 where new chats are refused."""
+        """Return the greatest of all shares; 1 if new chats are refused."""
         return 1.0 if self.reason else round(max(self.chats, self.machine.cpu, self.machine.memory), 4)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as `/pressure` shows it."""
+        """Return the body of `/pressure`."""
         return {
             "pressure": self.value,
             "accepting": self.reason is None,

@@ -14,7 +14,7 @@ from bridge.settings import MEBIBYTE
 
 @dataclass(frozen=True, slots=True)
 class ResourceSample:
-    """What processes use: MiB of memory, CPU in percent of one core since the last sample, and all CPU time so far."""
+    """Use of processes: memory in MiB, CPU in percent of one core since the last sample, and total CPU seconds."""
 
     memory_mb: float
     cpu_percent: float
@@ -22,7 +22,7 @@ class ResourceSample:
 
 
 class ResourceUsage:
-    """Samples the processes; the CPU time of those that have ended since the sample before is lost."""
+    """Samples the processes; misses the CPU time since the last sample of processes that have ended."""
 
     def __init__(self) -> None:
         self._own, self._browser = _Meter(), _Meter()
@@ -30,18 +30,18 @@ class ResourceUsage:
     def sample(self, *, is_elsewhere: bool = False) -> tuple[ResourceSample, ResourceSample | None]:
         """Return the usage of this process, and of its browser if one runs; blocks for some milliseconds.
 
-        Where the browser runs elsewhere nothing is known of it, and our children count with this process.
+        If the browser runs elsewhere, its usage is unknown, and child processes count as this process.
         """
         this = psutil.Process()
         children = this.children(recursive=True)
         browser = self._browser.read([] if is_elsewhere else children)
         own = self._own.read([this, *children] if is_elsewhere else [this])
-        assert own is not None  # noqa: S101 - this process is there
+        assert own is not None  # noqa: S101 - this process exists
         return own, browser
 
 
 class _Meter:
-    """Reads a group of processes, which may be other ones each time."""
+    """Measures a group of processes, which may change between two reads."""
 
     def __init__(self) -> None:
         self._times: dict[psutil.Process, float] = {}
@@ -49,7 +49,7 @@ class _Meter:
         self._seconds = 0.0
 
     def read(self, processes: Iterable[psutil.Process]) -> ResourceSample | None:
-        """Return the usage of all processes together, None without any; shared memory counts once."""
+        """Return the total usage of the processes, None without any; shared memory counts once."""
         private, shared, times = 0, 0, {}
         for process in processes:
             with suppress(psutil.Error):
@@ -63,7 +63,7 @@ class _Meter:
         )
 
     def _count(self, times: dict[psutil.Process, float]) -> float:
-        """Add what the processes have used since the last time, and return that in percent of one core."""
+        """Add the CPU time that the processes used since the last read, and return it in percent of one core."""
         used = sum(max(seconds - self._times.get(process, 0.0), 0.0) for process, seconds in times.items())
         now, before = time.monotonic(), self._read_at
         self._seconds, self._times, self._read_at = self._seconds + used, times, now

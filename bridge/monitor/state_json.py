@@ -1,4 +1,4 @@
-"""The JSON of what the dashboard shows: times in UTC, and no secrets."""
+"""The JSON of the dashboard's state: times in UTC, no secrets."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from bridge.telemetry import DriftSeen, WorkerState
 
 
 def when(moment: datetime | None) -> str | None:
-    """Return a moment as JSON has it."""
+    """Return a moment as an ISO 8601 text in UTC."""
     return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def describe(account: Account, chat: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return an account, and the chat that it has, as `running` returns it."""
+    """Return an account; `chat` is its chat in the form of `running`."""
     error = account.last_error
     return {
         "name": account.name,
@@ -48,13 +48,13 @@ def describe(account: Account, chat: Mapping[str, Any] | None = None) -> dict[st
 
 
 def accounts(found: Iterable[Account], running: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the accounts, with the chats that they have."""
+    """Return the accounts with their running chats."""
     chats = {chat.get("account"): chat for chat in running}
     return [describe(account, chats.get(account.name)) for account in found]
 
 
 def cluster(control: ClusterControl) -> dict[str, Any]:
-    """Return the nodes, and the accounts that none of them has."""
+    """Return the nodes, and the accounts that no node drives."""
     nodes = control.nodes()
     own = next((status.name for status in nodes if status.is_own), None)
     return {"node": own, "nodes": [node(status) for status in nodes], "unplaced": list(control.unplaced())}
@@ -78,13 +78,13 @@ def node(status: NodeStatus) -> dict[str, Any]:
 
 
 def queue(chats: Iterable[OpenChat], places: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Return the chats that wait, in the order in which they will get accounts."""
+    """Return the waiting chats, in the order in which they will get accounts."""
     waiting = [{**queued(chat), "position": places.get(chat.id)} for chat in chats]
     return sorted(waiting, key=lambda chat: chat["position"] or math.inf)
 
 
 def queued(chat: OpenChat) -> dict[str, Any]:
-    """Return a chat that has not ended."""
+    """Return the fields of a waiting chat, which a running one has, too."""
     return {"id": chat.id, "model": chat.model, "key": chat.key, "since": when(chat.since)}
 
 
@@ -100,7 +100,7 @@ def running(chat: OpenChat) -> dict[str, Any]:
 
 
 def ended(chat: EndedChat, kept: Mapping[str, bool]) -> dict[str, Any]:
-    """Return a chat that is over; `kept` tells what is kept of the chats of this start."""
+    """Return an ended chat; `kept` tells which files of this start's chats are kept."""
     fact = chat.fact
     kept = kept if chat.kept is None else chat.kept
     return {
@@ -121,7 +121,7 @@ def ended(chat: EndedChat, kept: Mapping[str, bool]) -> dict[str, Any]:
 
 
 def drift(fact: DriftSeen, at: datetime) -> dict[str, Any]:
-    """Return something that a site sent and nobody understood."""
+    """Return an entry of drift."""
     return {"site": fact.site, "shape": fact.shape, "count": fact.count, "at": when(at)}
 
 

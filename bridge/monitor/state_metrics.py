@@ -1,4 +1,4 @@
-"""The metrics that are read off at each scrape: accounts, queue, browser, load."""
+"""The metrics that are read at each scrape: accounts, queue, browser, load."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from bridge.settings import MEBIBYTE
 from bridge.telemetry import WorkerState
 
 Values = Mapping[tuple[str, ...], float]
-"""By the values of the labels."""
+"""Values of a metric, by the values of its labels."""
 LASTING = [state for state in WorkerState if state is not WorkerState.CLOSED]
-"""The states that an account can be found in."""
+"""The states that an account in the pool can have."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeFigures:
-    """What a node says of itself and its cluster."""
+    """A node's figures about itself and its cluster."""
 
     name: str
     is_leaving: bool
@@ -37,14 +37,14 @@ class NodeFigures:
 
     @classmethod
     def of(cls, cluster: ClusterControl) -> NodeFigures:
-        """Return them as they are now."""
+        """Return the current figures."""
         nodes = cluster.nodes()
         own = next(status for status in nodes if status.is_own)
         return cls(own.name, bool(own.leaving), len(nodes), len(cluster.unplaced()))
 
 
 class StateMetrics(Collector):
-    """Turns what was last seen into metrics; `see` is called on the event loop, `collect` in any thread."""
+    """Turns the last state into metrics; `see` is called on the event loop, `collect` in any thread."""
 
     def __init__(self, *, has_names: bool) -> None:
         self._has_names = has_names
@@ -53,17 +53,17 @@ class StateMetrics(Collector):
         self._node: NodeFigures | None = None
 
     def see(self, seen: Pressure, own: Pressure, browser: tuple[str, str] | None, node: NodeFigures | None) -> None:
-        """Take the state of now, the same of this bridge's accounts, the browser's version and place, and the node."""
+        """Set the current state, that of this bridge's own accounts, the browser's version and place, and the node."""
         self._seen, self._browser, self._node = (seen, own), browser, node
 
     def collect(self) -> Iterable[Metric]:
-        """Return the metrics of what was seen."""
+        """Yield the metrics of the last state."""
         yield _family(table.BUILD, {(bridge.__version__, platform.python_version()): 1})
         yield _family(table.BROWSER, {self._browser: 1} if self._browser else {})
         if self._node is not None:
             yield from _node(self._node)
         if self._seen is not None:
-            seen, own = self._seen  # each account is counted by the one node that has it
+            seen, own = self._seen  # only the node that drives an account counts it
             yield from _load(seen)
             yield from _accounts(own)
             yield from _sends(own.accounts)

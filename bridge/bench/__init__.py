@@ -1,1 +1,1 @@
-"""What the bridge adds to the site, measured on the demo site; may import browser, chat, sites, storage."""
+"""Measures on the demo site what the bridge adds to the site; may import browser, chat, sites, storage."""

@@ -14,14 +14,14 @@ from bridge.bench.measured_processes import Site, bridge, demo_site, memory
 SIZES = (1, 5, 8, 10, 20, 30)
 FEW = (1, 2, 4)
 OPEN, FEW_OPEN = 8, 2
-"""Accounts that are open at a time where the others sleep."""
+"""Open accounts at a time while the others sleep."""
 REST = 5.0
-"""Seconds that the pages get to come to rest before their memory is measured."""
+"""Seconds for the pages to come to rest before their memory is measured."""
 MB = 2.0**20
 
 
 async def only_accounts(say: Say, *, short: bool = False) -> BenchReport:
-    """Return these figures alone; `short` takes few accounts, and says nothing but that it works."""
+    """Return only the figures of accounts; `short` uses few accounts, and only shows that the measurement works."""
     report, sizes = BenchReport(machine=machine()), FEW if short else SIZES
     accounts = [f"a{number:02}" for number in range(sizes[-1])]
     with TemporaryDirectory(prefix="bridge-bench-") as folder:
@@ -39,7 +39,7 @@ async def account_costs(
     sizes: Sequence[int] = SIZES,
     most_open: int = OPEN,
 ) -> None:
-    """Add the figures of bridges with so many accounts, and of one with all of which only a part is open."""
+    """Add the figures of a bridge for each number of accounts in `sizes`, and of one that limits open accounts."""
     ready, size = dict[int, float](), dict[int, float]()
     for count in sizes:
         say(f"{count} open accounts: time to ready, memory")
@@ -61,7 +61,7 @@ async def account_costs(
 
 
 async def _cost(folder: Path, site: Site, accounts: Sequence[str], most_open: int | None = None) -> tuple[float, float]:
-    """Return the seconds until all accounts that may be open are ready, and the MB that the bridge takes then."""
+    """Return the seconds until all accounts that may be open are ready, and the bridge's memory then in MB."""
     async with bridge(folder, site, accounts, most_open=most_open) as served:
         await asyncio.sleep(REST)
         return served.ready_after, memory(served.pid) / MB

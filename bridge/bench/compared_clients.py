@@ -1,6 +1,6 @@
-"""Three ways to the same stream: plain HTTP (the floor), a hand-written Playwright script, and the bridge.
+"""Three clients for the same stream: plain HTTP (the floor), a hand-written Playwright script, and the bridge.
 
-Each token carries the time at which the site sent it, so its delay is what the way has added.
+Each token carries the time at which the site sent it, so its delay is what the client's way adds.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ PUT = """prompt => {
 }"""
 
 Say = Callable[[str], None]
-"""Tells the user which measurement runs."""
+"""Prints which measurement runs."""
 
 
 @dataclass(slots=True)
-class Heard:
-    """What one stream brought: the delay of each token in seconds, and when what happened (Unix times)."""
+class StreamTimes:
+    """The times of one stream: the delay of each token in seconds, and Unix times of its steps."""
 
     asked: float
     first: float = 0.0
@@ -48,8 +48,8 @@ class Heard:
     delays: list[float] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
 
-    def hear(self, text: str) -> None:
-        """Take the next piece of the answer."""
+    def add(self, text: str) -> None:
+        """Note the next piece of the answer."""
         now = time.time()
         self.first = self.first or now
         self.chunks += 1
@@ -60,10 +60,10 @@ class Heard:
 
 
 class Way(Protocol):
-    """One way to a stream."""
+    """A client that reads a stream."""
 
-    async def stream(self, account: str, prompt: str) -> Heard:
-        """Ask as `account` and listen to the whole answer."""
+    async def stream(self, account: str, prompt: str) -> StreamTimes:
+        """Send a prompt as `account` and read the whole answer."""
         ...
 
 
@@ -75,8 +75,8 @@ class Direct:
         self._site = site
         self._tokens = tokens
 
-    async def stream(self, account: str, prompt: str) -> Heard:
-        """Ask the site's own API."""
+    async def stream(self, account: str, prompt: str) -> StreamTimes:
+        """Send a prompt to the site's own API."""
         headers = {"authorization": f"Bearer {self._tokens[account]}"}
         api = f"{self._site.url}/api/v0"
         async with self._http.post(f"{api}/chat_session/create", json={}, headers=headers) as answer:
@@ -92,12 +92,12 @@ class Direct:
             "action": None,
             "preempt": False,
         }
-        heard = Heard(time.time())
+        times = StreamTimes(time.time())
         async with self._http.post(f"{api}/chat/completion", json=body, headers=headers) as answer:
             async for data in answer.content.iter_any():
-                heard.hear(data.decode("utf-8", "replace"))
-        heard.ended = time.time()
-        return heard
+                times.add(data.decode("utf-8", "replace"))
+        times.ended = time.time()
+        return times
 
 
 class Bridged:
@@ -107,25 +107,25 @@ class Bridged:
         self._http = http
         self._served = served
 
-    async def stream(self, account: str, prompt: str, **more: Any) -> Heard:
-        """Ask the bridge."""
+    async def stream(self, account: str, prompt: str, **more: Any) -> StreamTimes:
+        """Send a prompt to the bridge."""
         body = {"model": "deepseek-chat", "messages": [{"role": "user", "content": prompt}], "stream": True, **more}
-        heard = Heard(time.time())
+        times = StreamTimes(time.time())
         url = f"{self._served.url}/v1/chat/completions"
         async with self._http.post(url, json=body, headers=self._served.headers) as answer:
             answer.raise_for_status()
             async for line in answer.content:
                 if line.startswith(b"data: {"):
                     chunk = json.loads(line[6:])
-                    heard.name = chunk["id"]
+                    times.name = chunk["id"]
                     choices = chunk["choices"]
                     if choices and (text := choices[0]["delta"].get("content")):
-                        heard.hear(text)
-        heard.ended = time.time()
-        return heard
+                        times.add(text)
+        times.ended = time.time()
+        return times
 
     async def leave(self, prompt: str, after: int) -> float:
-        """Ask, and leave when so many chunks are there; return the Unix time of that."""
+        """Send a prompt, and disconnect after `after` chunks; return the Unix time of that."""
         body = {"model": "deepseek-chat", "messages": [{"role": "user", "content": prompt}], "stream": True}
         url = f"{self._served.url}/v1/chat/completions"
         async with self._http.post(url, json=body, headers=self._served.headers) as answer:
@@ -140,13 +140,13 @@ class Bridged:
 
 
 class Scripted:
-    """What a user would write: type into the page, and read its text again and again."""
+    """A script as a user would write it: types into the page, and polls its text."""
 
     def __init__(self, pages: dict[str, Page]) -> None:
         self._pages = pages
 
     async def send(self, account: str, prompt: str) -> float:
-        """Put a prompt into a new chat in the fastest way there is, and send it; return the Unix time before that."""
+        """Put a prompt into a new chat in the fastest possible way, and send it; return the Unix time before that."""
         page = await self._fresh(account)
         await asyncio.sleep(LOOK_EVERY)
         asked = time.time()
@@ -160,23 +160,23 @@ class Scripted:
         await page.locator("textarea").wait_for()
         return page
 
-    async def stream(self, account: str, prompt: str) -> Heard:
-        """Ask through the page."""
+    async def stream(self, account: str, prompt: str) -> StreamTimes:
+        """Send a prompt through the page."""
         page = await self._fresh(account)
         box = page.locator("textarea")
-        heard = Heard(time.time())
+        times = StreamTimes(time.time())
         await box.fill(prompt)
         await box.press("Enter")
         known = ""
-        while not heard.ended:
+        while not times.ended:
             text = " ".join(await page.locator(".ds-markdown").all_inner_texts())
             if len(text) > len(known):
-                heard.hear(text[len(known.rstrip()) :].lstrip() + " ")
+                times.add(text[len(known.rstrip()) :].lstrip() + " ")
                 known = text
             elif known and not await page.locator("path[d^='M2 4.88']").count():
-                heard.ended = time.time()
+                times.ended = time.time()
             await asyncio.sleep(LOOK_EVERY)
-        return heard
+        return times
 
 
 @asynccontextmanager
@@ -207,12 +207,12 @@ async def tokens_of(site: Site, accounts: Sequence[str]) -> dict[str, str]:
 
 
 def directive(**script: Any) -> str:
-    """Return the words in a prompt that tell the demo site what to answer."""
+    """Return the part of a prompt that tells the demo site what to answer."""
     return f"[[demo {json.dumps(script)}]]"
 
 
-async def together(way: Way, accounts: list[str], prompt: str) -> list[Heard]:
-    """Run one stream for each account at once."""
+async def together(way: Way, accounts: list[str], prompt: str) -> list[StreamTimes]:
+    """Run one stream for each account at the same time."""
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(way.stream(account, prompt)) for account in accounts]
     return [task.result() for task in running]

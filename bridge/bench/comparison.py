@@ -1,4 +1,4 @@
-"""Compares two ways of running the bridge, in turns, so that what else the machine does meets both alike."""
+"""Compares two ways of running the bridge, in turns, so that other load on the machine affects both alike."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import aiohttp
 import psutil
 
-from bridge.bench.compared_clients import Bridged, Heard, Say, directive, together
+from bridge.bench.compared_clients import Bridged, Say, StreamTimes, directive, together
 from bridge.bench.measured_processes import Served, bridge, cost_by_kind, demo_site, memory
 from bridge.bench.streams import RATE, SHARES, WARM_UP, delay
 from bridge.errors import SetupError
@@ -23,28 +23,28 @@ MB = 2.0**20
 ROUNDS = 5
 TOKENS = 300
 SHOWN = 0.005
-"""CPU seconds for 1,000 chunks below which a kind of process is left out."""
+"""CPU seconds per 1,000 chunks below which a kind of process is left out."""
 
 
 @dataclass(slots=True)
 class Side:
-    """One of the two: its bridges, and what its rounds have brought."""
+    """One side of the comparison: its bridges, and the results of its rounds."""
 
     bridges: Sequence[Served]
     http: aiohttp.ClientSession
-    heard: list[Heard] = field(default_factory=list)
+    times: list[StreamTimes] = field(default_factory=list)
     used: Counter[str] = field(default_factory=Counter)
     memory: dict[str, float] = field(default_factory=dict)
     """MB at the end, by name."""
 
-    async def streams(self, prompt: str) -> Sequence[Heard]:
-        """Run one stream for each account at once."""
+    async def streams(self, prompt: str) -> Sequence[StreamTimes]:
+        """Run one stream for each account at the same time."""
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(together(Bridged(self.http, served), list(served.accounts), prompt))
                 for served in self.bridges
             ]
-        return [heard for task in running for heard in task.result()]
+        return [times for task in running for times in task.result()]
 
     def cost(self) -> Counter[str]:
         """Return the CPU seconds used so far by kind of process."""
@@ -54,7 +54,7 @@ class Side:
         return costs
 
     def measure_memory(self) -> None:
-        """Note what all processes take, and the bridges alone."""
+        """Note the memory of all processes, and of the bridge processes alone."""
         alone = sum(psutil.Process(one.pid).memory_full_info().pss for one in self.bridges)
         whole = sum(memory(one.pid) for one in self.bridges)
         self.memory = {"memory at the end, MB": whole / MB, "memory at the end, MB: bridge": alone / MB}
@@ -63,15 +63,15 @@ class Side:
 async def compare(
     changes: Sequence[str], page: str, streams: int, say: Say, browsers: int = 1, checkout: Path | None = None
 ) -> str:
-    """Return a table of the bridge as it is set and with `changes` (`section.name=value`), as Markdown.
+    """Return a Markdown table of the bridge with its current settings and with `changes` (`section.name=value`).
 
-    On the changed side the accounts are divided among `browsers` bridges, each with a Chromium of its own, and the code
-    is that in the folder `checkout`.
+    On the changed side the accounts are divided among `browsers` bridges, each with its own Chromium, and the bridges
+    run the code in the folder `checkout`.
     """
     if browsers > streams:
-        raise SetupError(f"--browsers {browsers}: each needs an account, and --streams gives {streams}.")
+        raise SetupError(f"--browsers {browsers}: each browser needs an account, but --streams is {streams}.")
     if checkout is not None and not (checkout / "bridge" / "__main__.py").is_file():
-        raise SetupError(f"--against {checkout}: it holds no checkout of the bridge.")
+        raise SetupError(f"--against {checkout}: this folder is not a checkout of the bridge.")
     accounts, environment = [f"a{number:02}" for number in range(streams)], _environment(changes)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="bridge-compare-")))
@@ -97,7 +97,7 @@ async def compare(
 
 
 def _environment(changes: Sequence[str]) -> dict[str, str]:
-    """Return the environment that makes the changes."""
+    """Return the environment variables for the changes."""
     environment = {}
     for change in changes:
         name, is_set, value = change.partition("=")
@@ -109,7 +109,7 @@ def _environment(changes: Sequence[str]) -> dict[str, str]:
 
 async def _round(side: Side) -> None:
     before = side.cost()
-    side.heard += await side.streams(directive(tokens=TOKENS, rate=RATE, stamp=True, markdown=True))
+    side.times += await side.streams(directive(tokens=TOKENS, rate=RATE, stamp=True, markdown=True))
     after = side.cost()
     side.used.update({kind: after[kind] - before[kind] for kind in after})
 
@@ -126,10 +126,10 @@ def _table(one: Side, other: Side, changes: str) -> str:
 
 
 def _figures(side: Side) -> Mapping[str, float]:
-    """Return what the rounds of one side have brought, by name."""
-    thousands = len(side.heard) * TOKENS / 1000
-    figures = {f"delay of a chunk, {word}, ms": delay(side.heard, share) or 0.0 for word, share in SHARES.items()}
-    figures["chunks out for each one in"] = sum(one.chunks for one in side.heard) / thousands / 1000
+    """Return the figures of one side's rounds, by name."""
+    thousands = len(side.times) * TOKENS / 1000
+    figures = {f"delay of a chunk, {word}, ms": delay(side.times, share) or 0.0 for word, share in SHARES.items()}
+    figures["chunks out for each one in"] = sum(one.chunks for one in side.times) / thousands / 1000
     for kind, seconds in sorted(side.used.items()):
         figures[f"CPU for 1,000 chunks, s: {kind}"] = seconds / thousands
     whole = sum(seconds for kind, seconds in side.used.items() if kind.startswith("chromium"))

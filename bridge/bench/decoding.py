@@ -1,4 +1,4 @@
-"""How many one-token frames of a site's stream its decoder takes in a second on one core, without a browser."""
+"""Measures how many one-token frames a site's decoder processes per second on one core, without a browser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PHRASE = "answer "
 
 
 def stream(frames: int) -> bytes:
-    """Return an answer of so many one-token frames."""
+    """Return an answer of `frames` one-token frames."""
     snapshot = {"v": {"response": {"message_id": 2, "status": "WIP", "fragments": [_fragment("")]}}}
     parts = [_frame({"request_message_id": 1, "response_message_id": 2}, event="ready"), _frame(snapshot)]
     parts.append(_frame({"p": "response/fragments/-1/content", "o": "APPEND", "v": PHRASE}))
@@ -26,21 +26,21 @@ def stream(frames: int) -> bytes:
 
 
 def frames_per_second(frames: int, rounds: int) -> float:
-    """Return the best of some rounds over the same answer, cut into pieces as they come from the network."""
+    """Return the best rate of all rounds over the same answer, cut into pieces as from the network."""
     body = stream(frames)
     pieces = [body[start : start + PIECE] for start in range(0, len(body), PIECE)]
     return frames / min(_decode(pieces, frames) for _ in range(rounds))
 
 
 def _decode(pieces: list[bytes], frames: int) -> float:
-    """Return the seconds that one decoder takes; raise `SiteChanged` if it lost a token."""
+    """Return the seconds that one decoder takes; raise `SiteChanged` if it loses a token."""
     decoder = DeepSeekDecoder()
     begun = time.perf_counter()
     decoder.begin(RESPONSE)
     events = [event for piece in pieces for event in decoder.feed(piece)] + list(decoder.end())
     seconds = time.perf_counter() - begun
     if sum(len(event.text) for event in events if isinstance(event, Text)) != frames * len(PHRASE):
-        raise SiteChanged("The decoder did not give the whole answer.")
+        raise SiteChanged("The decoder did not return the whole answer.")
     return seconds
 
 

@@ -20,7 +20,7 @@ PACKAGES = ("playwright", "aiohttp", "pydantic")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured figure, by the ways that were measured; `better` says which direction is good."""
+    """One measured figure, for each client that was measured; `at_least` makes the target a lower bound."""
 
     name: str
     unit: str
@@ -32,7 +32,7 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        """Tell whether the target was met: an upper bound, or a lower one with `at_least`; both to two places."""
+        """Return whether the figure, rounded to two places, meets its target; empty without a target."""
         if self.target is None or self.bridge is None:
             return ""
         value = round(self.bridge, 2)
@@ -56,7 +56,7 @@ class BenchReport:
         script: float | None = None,
         target: float | None = None,
     ) -> None:
-        """Add a figure and what it is compared with; its target is an upper bound."""
+        """Add a figure, and the figures to compare it with; its target is an upper bound."""
         self.figures.append(Figure(name, unit, bridge, floor, script, target))
 
     def add_at_least(self, name: str, unit: str, bridge: float | None, target: float) -> None:
@@ -64,11 +64,11 @@ class BenchReport:
         self.figures.append(Figure(name, unit, bridge, target=target, at_least=True))
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as JSON data."""
+        """Return the report as JSON data."""
         return {"machine": self.machine, "figures": [asdict(figure) for figure in self.figures]}
 
     def to_markdown(self) -> str:
-        """Return the table."""
+        """Return the report as a Markdown table."""
         rows = [
             f"| {one.name} | {one.unit} | {_shown(one.floor)} | {_shown(one.script)} | **{_shown(one.bridge)}** |"
             f" {_shown(one.target)} | {one.verdict} |"
@@ -80,7 +80,7 @@ class BenchReport:
 
 
 def machine() -> dict[str, Any]:
-    """Describe what the figures were measured on."""
+    """Return the versions and the machine that the figures were measured with."""
     return {
         "bridge": bridge.__version__,
         "python": platform.python_version(),
@@ -98,12 +98,12 @@ def _chromium_version() -> str:
 
 
 def median(values: Sequence[float]) -> float | None:
-    """Return the median, or None of nothing."""
+    """Return the median, or None without values."""
     return statistics.median(values) if values else None
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
-    """Return the value below which `share` of the values are, or None of nothing."""
+    """Return the value below which `share` of the values are, or None without values."""
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else None
 

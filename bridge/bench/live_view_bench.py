@@ -1,4 +1,4 @@
-"""Measures the live view: pictures while an answer streams, how soon a key is seen, what a watcher costs a chat."""
+"""Measures the live view: frames while an answer streams, delay from key to frame, and what a viewer costs a chat."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any
 
 import aiohttp
 
-from bridge.bench.compared_clients import Bridged, Heard, directive
+from bridge.bench.compared_clients import Bridged, StreamTimes, directive
 from bridge.bench.figures import BenchReport, median
 from bridge.bench.measured_processes import Served
 
 RATE = 50
 WINDOW = {"width": 1280, "height": 800}
 COMPOSER = {"x": 700, "y": 410}
-"""Where the page of a new chat has its text box, in that window."""
+"""Position of the text box on the page of a new chat, in that window."""
 PAUSE = 0.3
-"""Seconds between two keys, in which the page comes to rest."""
+"""Seconds between two keys, so that the page comes to rest."""
 LIMIT = 20.0
 MS = 1000.0
 
 
 class Watcher:
-    """A viewer that draws in no time; `pictures` are the Unix times at which they came."""
+    """A viewer that acknowledges frames at once; `pictures` are the Unix times at which they came."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.pictures: list[float] = []
@@ -39,7 +39,7 @@ class Watcher:
         await self._socket.send_str(json.dumps({"type": kind, **more}))
 
     async def read(self) -> None:
-        """Take all that comes."""
+        """Read and acknowledge messages until the connection closes."""
         async for message in self._socket:
             if message.type is aiohttp.WSMsgType.BINARY:
                 self.pictures.append(time.time())
@@ -49,13 +49,13 @@ class Watcher:
             self._more.set()
 
     async def until_controls(self) -> None:
-        """Wait until the page is this viewer's."""
+        """Wait until this viewer has the controls."""
         async with asyncio.timeout(LIMIT):
             while self.controls != "you":
                 await self._next()
 
     async def seen_after(self, since: float) -> float:
-        """Return the seconds from then until the next picture."""
+        """Wait for the first picture after the Unix time `since`; return the seconds between them."""
         async with asyncio.timeout(LIMIT):
             while not self.pictures or self.pictures[-1] <= since:
                 await self._next()
@@ -68,7 +68,7 @@ class Watcher:
 
 @asynccontextmanager
 async def watching(http: aiohttp.ClientSession, served: Served, account: str) -> AsyncGenerator[Watcher]:
-    """Watch an account's page meanwhile."""
+    """Watch an account's page within the context."""
     headers = {"Authorization": f"Bearer {served.admin_key}"}
     async with http.ws_connect(f"{served.url}/admin/api/live/account/{account}", headers=headers) as socket:
         watcher = Watcher(socket)
@@ -88,14 +88,14 @@ async def live_view(
     """Add the figures of the live view of one account."""
     way, account = Bridged(http, served), served.accounts[0]
     prompt = directive(tokens=RATE * seconds, rate=RATE, stamp=True)
-    alone, watched, frames = list[Heard](), list[Heard](), list[float]()
+    alone, watched, frames = list[StreamTimes](), list[StreamTimes](), list[float]()
     for _ in range(rounds):
         alone.append(await way.stream(account, prompt))
         async with watching(http, served, account) as watcher:
-            heard = await way.stream(account, prompt)
-        watched.append(heard)
-        during = [at for at in watcher.pictures if heard.first <= at <= heard.ended]
-        frames.append(len(during) / (heard.ended - heard.first))
+            times = await way.stream(account, prompt)
+        watched.append(times)
+        during = [at for at in watcher.pictures if times.first <= at <= times.ended]
+        frames.append(len(during) / (times.ended - times.first))
     without, beside = _delay(alone), _delay(watched)
     report.add_at_least("pictures of a page while it streams", "1/s", median(frames), target=10.0)
     report.add("delay of a chunk, nobody watching, median", "ms", without)
@@ -107,7 +107,7 @@ async def live_view(
 
 
 async def _keys(watcher: Watcher, count: int) -> float | None:
-    """Press keys in the page's text box, and return the milliseconds until they are seen."""
+    """Press keys in the page's text box, and return the median of milliseconds until the next picture."""
     await watcher.send("take")
     await watcher.until_controls()
     for kind in ("down", "up"):
@@ -123,6 +123,6 @@ async def _keys(watcher: Watcher, count: int) -> float | None:
     return median(times)
 
 
-def _delay(heard: Sequence[Heard]) -> float | None:
-    found = median([delay for one in heard for delay in one.delays])
+def _delay(times: Sequence[StreamTimes]) -> float | None:
+    found = median([delay for one in times for delay in one.delays])
     return None if found is None else found * MS

@@ -1,4 +1,4 @@
-"""The processes of a measurement: demo sites and a bridge, each on its own, so that their costs can be told apart."""
+"""The processes of a measurement: demo sites and bridges, separate, so that their costs can be measured separately."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Served:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Return what a request needs."""
+        """Return the headers of an authenticated request."""
         return {"Authorization": f"Bearer {self.key}"}
 
 
@@ -81,9 +81,9 @@ async def bridge(
     most_open: int | None = None,
     checkout: Path | None = None,
 ) -> AsyncGenerator[Served]:
-    """Run a bridge on the site with the accounts signed in, and wait until all are ready; profile it into `stats`.
+    """Run a bridge on the site with the accounts signed in, and wait until they are ready; profile it into `stats`.
 
-    With `most_open` no more accounts are open, and the others sleep; `checkout` is the folder of other code than this.
+    With `most_open` at most so many accounts are open, and the others sleep; `checkout` is the folder of other code.
     """
     settings = Settings(profiles=folder / "profiles", config=folder / "config")
     await _sign_in(settings, site, accounts)
@@ -107,7 +107,7 @@ async def bridge(
 
 
 async def _sign_in(settings: Settings, site: Site, accounts: Sequence[str]) -> None:
-    """Store the profiles of accounts that are signed in, and remove all others."""
+    """Store profiles of these accounts, signed in, and remove all others."""
     store = ProfileStore(settings.profiles, load_identity(settings.key_source))
     for name in store.names():
         store.remove(name)
@@ -117,7 +117,7 @@ async def _sign_in(settings: Settings, site: Site, accounts: Sequence[str]) -> N
 
 
 def _environment(settings: Settings) -> Mapping[str, str]:
-    """Return the variables with which a bridge uses these folders, sends at once, and tells of accounts in JSON."""
+    """Return the variables for a bridge that uses these folders, sends without pauses, and logs JSON lines."""
     return {
         "BRIDGE_CONFIG": str(settings.config),
         "BRIDGE_PROFILES": str(settings.profiles),
@@ -127,7 +127,7 @@ def _environment(settings: Settings) -> Mapping[str, str]:
 
 
 async def _opened(process: asyncio.subprocess.Process, accounts: Sequence[str], asleep: int) -> None:
-    """Return once all accounts are ready but those that are `asleep`."""
+    """Wait until all accounts are ready except `asleep` of them."""
     waiting = set(accounts)
     while len(waiting) > asleep:
         line = json.loads(await _first(process, r'^\{.*"WorkerChanged".*"ready".*\}$'))
@@ -135,7 +135,7 @@ async def _opened(process: asyncio.subprocess.Process, accounts: Sequence[str], 
 
 
 def memory(pid: int) -> int:
-    """Return the proportional memory in bytes of the bridge's process tree."""
+    """Return the memory (PSS) in bytes of the bridge's process tree."""
     return sum(_of(process, lambda one: int(one.memory_full_info().pss), 0) for process in _tree(pid))
 
 
@@ -154,7 +154,7 @@ def _tree(pid: int) -> list[psutil.Process]:
 
 
 def _of(process: psutil.Process, read: Callable[[psutil.Process], T], otherwise: T) -> T:
-    """Return what is read of a process, which may have ended just now."""
+    """Return `read(process)`, or `otherwise` if the process has ended."""
     try:
         return read(process)
     except psutil.NoSuchProcess:
@@ -162,7 +162,7 @@ def _of(process: psutil.Process, read: Callable[[psutil.Process], T], otherwise:
 
 
 def kind_of(process: psutil.Process) -> str:
-    """Return `driver`, or `chromium` and what a process of it is for."""
+    """Return `driver`, or `chromium` and the type of its process."""
     if process.name().startswith("node"):
         return "driver"
     command = process.cmdline()
@@ -193,7 +193,7 @@ async def _process(
 
 
 async def _first(process: asyncio.subprocess.Process, pattern: str) -> str:
-    """Return the next text in the output that matches; raise `SetupError` where there is none."""
+    """Return the next match in the process's output; raise `SetupError` if there is none."""
     lines: list[str] = []
     try:
         async with asyncio.timeout(START_LIMIT):

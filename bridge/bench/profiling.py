@@ -1,4 +1,4 @@
-"""Where the CPU time of a stream goes: by process, and inside of the bridge's own process by module."""
+"""Profiles the CPU time of a stream: by process, and inside the bridge's own process by module."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ RATE = 100
 TOKENS = 2_000
 SHOWN = 12
 WAITING = ("poll", "select")
-"""Functions in which nothing is done."""
+"""Functions that only wait."""
 
 
 async def profile() -> str:
-    """Return tables of CPU time for 1,000 chunks of one stream, as Markdown."""
+    """Return Markdown tables of CPU time per 1,000 chunks of one stream."""
     with TemporaryDirectory(prefix="bridge-profile-") as folder:
         stats = Path(folder) / "stats"
         async with demo_site(["a"]) as site:
@@ -43,7 +43,7 @@ async def _stream(folder: Path, site: Site, stats: Path | None) -> Mapping[str, 
 
 
 def _own(stats: Path) -> Mapping[str, float]:
-    """Return the seconds that each module's own code took, and what it called in C."""
+    """Return the seconds of each module's own code, including the C functions that it called."""
     found: Counter[str] = Counter()
     measured: Any = pstats.Stats(str(stats))
     for (file, _, function), (_, _, own, _, callers) in measured.stats.items():
@@ -60,7 +60,7 @@ def _own(stats: Path) -> Mapping[str, float]:
 
 
 def _module(file: str) -> str:
-    """Return the short name of a module: the package for foreign ones, the path below `bridge` for ours."""
+    """Return the short name of a module: the path below `bridge`, or the name of another package."""
     parts = Path(file).with_suffix("").parts
     if "site-packages" in parts:
         return parts[parts.index("site-packages") + 1]

@@ -1,4 +1,4 @@
-"""Runs the measurements one after the other, each beside what it is to be compared with."""
+"""Runs the measurements one after another, each with what it is compared with."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bridge.bench.measured_processes import Served, Site, bridge, demo_site
 from bridge.bench.streams import RATE, heavy_page, light_page
 
 PAUSE = 1.0
-"""Seconds between two new chats, a third of the pause that is kept on the real site: the page is prepared meanwhile."""
+"""Seconds between two new chats, in which the page is prepared; a third of the pause on the real site."""
 STOP_LIMIT = 20.0
 LOOK_EVERY = 0.05
 LONG_PROMPT = "One line of a long prompt, as an agent sends them, with some text in it.\n" * 4000
@@ -28,7 +28,7 @@ MS = 1000.0
 
 
 async def measure(say: Say, *, short: bool = False) -> BenchReport:
-    """Return the figures of one run; `short` leaves out what takes long, for CI."""
+    """Return the figures of one run; `short` leaves out long measurements, for CI."""
     report = BenchReport()
     accounts = [f"a{number:02}" for number in range(4 if short else 30)]
     say("Decoding, without a browser")
@@ -51,14 +51,14 @@ async def measure(say: Say, *, short: bool = False) -> BenchReport:
 
 
 def _decoding(report: BenchReport) -> None:
-    """Measure the decoder alone; an answer fifty times as long must not take longer per frame."""
+    """Measure the decoder alone; a frame must not cost more in an answer fifty times as long."""
     for frames, rounds in ((500, 50), (25_000, 8)):
         rate = frames_per_second(frames, rounds)
         report.add_at_least(f"frames decoded, answer of {frames:,}", "1/s", rate, target=200_000)
 
 
 async def _there_and_back(report: BenchReport, site: Site, way: Bridged, served: Served, rounds: int) -> None:
-    """Measure from the client's request to the site's, and how fast the first token and the end come back."""
+    """Measure the time from the client's request to the site's, and of the first token and the end on the way back."""
     account = served.accounts[0]
     prompts = [f"{number} {directive(text='hello there')}" for number in range(rounds)]
     longs = [f"{LONG_PROMPT}{prompt}" for prompt in prompts[:5]]
@@ -82,7 +82,7 @@ async def _there_and_back(report: BenchReport, site: Site, way: Bridged, served:
 
 
 def _beside(report: BenchReport, name: str, there: float | None, alone: float | None, target: float) -> None:
-    """Add a figure, and what of it is not the page's own work: proof of work, a conversation to create, drawing."""
+    """Add a figure, and its part beyond the page's own work: proof of work, creating a conversation, drawing."""
     report.add(f"request to the site's request, {name}", "ms", there, script=alone, target=target)
     if there is not None and alone is not None:
         report.add(f"the same, beyond the page alone, {name}", "ms", there - alone)
@@ -90,7 +90,7 @@ def _beside(report: BenchReport, name: str, there: float | None, alone: float | 
 
 
 async def _reached(pages: Scripted, site: Site, account: str, prompt: str) -> float:
-    """Send a prompt from a page that nobody watches, and return the milliseconds until the site has it."""
+    """Send a prompt from a page without the bridge, and return the milliseconds until the site has it."""
     before = len(await _turns(site, account))
     asked = await pages.send(account, prompt)
     return float((await _ended(site, account, before + 1))["accepted_at"] - asked) * MS
@@ -99,20 +99,20 @@ async def _reached(pages: Scripted, site: Site, account: str, prompt: str) -> fl
 async def _timed(
     way: Bridged, site: Site, account: str, prompt: str, conversation: str | None = None, pause: float = 0.0
 ) -> dict[str, Any]:
-    """Run one chat after a pause, and return the milliseconds of its steps beside the site's own record."""
+    """Run one chat after a pause, and return the milliseconds of its steps against the site's own record."""
     await asyncio.sleep(pause)
-    heard = await way.stream(account, prompt, **({"conversation_id": conversation} if conversation else {}))
+    times = await way.stream(account, prompt, **({"conversation_id": conversation} if conversation else {}))
     turn = (await _turns(site, account))[-1]
     return {
-        "there": (turn["accepted_at"] - heard.asked) * MS,
-        "first": (heard.first - turn["first_byte_at"]) * MS,
-        "end": (heard.ended - turn["ended_at"]) * MS,
-        "name": heard.name,
+        "there": (turn["accepted_at"] - times.asked) * MS,
+        "first": (times.first - turn["first_byte_at"]) * MS,
+        "end": (times.ended - turn["ended_at"]) * MS,
+        "name": times.name,
     }
 
 
 async def _stopped(way: Bridged, site: Site, account: str) -> float:
-    """Leave in the middle of an answer, and return the milliseconds until the site wrote no more."""
+    """Disconnect in the middle of an answer, and return the milliseconds until the site stopped writing."""
     before = len(await _turns(site, account))
     left = await way.leave(directive(tokens=RATE * 60, rate=RATE), after=10)
     turn = await _ended(site, account, before + 1)
@@ -120,7 +120,7 @@ async def _stopped(way: Bridged, site: Site, account: str) -> float:
 
 
 async def _ended(site: Site, account: str, number: int) -> dict[str, Any]:
-    """Return the account's turn with this number, counted from 1, once it is over."""
+    """Wait for the end of the account's turn with this number, counted from 1, and return it."""
     async with asyncio.timeout(STOP_LIMIT):
         while True:
             turns = await _turns(site, account)

@@ -1,6 +1,6 @@
-"""Measures streams: the delay of each chunk, the chunks that arrive by themselves, and the CPU time of each process.
+"""Measures streams: the delay of each chunk, the share of chunks that arrive separately, and CPU time by process.
 
-Wall time says little where something else runs on the machine; CPU time still holds there.
+Wall time means little while other programs use the machine; CPU time is still valid then.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import aiohttp
 from bridge.bench.compared_clients import (
     Bridged,
     Direct,
-    Heard,
     Say,
+    StreamTimes,
     Way,
     directive,
     scripted,
@@ -27,9 +27,9 @@ from bridge.bench.figures import BenchReport, percentile
 from bridge.bench.measured_processes import Site, bridge, cost_by_kind, demo_site
 
 RATE = 50
-"""Tokens a second of each stream."""
+"""Tokens per second of each stream."""
 STEPS = (100, 200, 400, 600, 800, 1000)
-"""Tokens a second of each of four streams, until the p99 delay passes the limit."""
+"""Rates to try, in tokens per second of each of four streams, until the p99 delay exceeds the limit."""
 SLOW = 100.0
 SHARES = {"median": 0.5, "p95": 0.95, "p99": 0.99}
 KINDS = {
@@ -37,29 +37,29 @@ KINDS = {
     "chromium, putting on the screen": ("chromium gpu-process",),
     "chromium, the rest": ("chromium browser", "chromium network"),
 }
-"""What of Chromium's CPU time is told apart."""
+"""Groups of Chromium's processes whose CPU time is reported."""
 MS = 1000.0
 WARM_UP = directive(text="hello there")
-"""A first chat of each account, which is not measured: it costs what is done once."""
+"""The first chat of each account, which is not measured because it includes one-time work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of the demo site, the streams that it is measured with, and the targets in milliseconds."""
+    """A page of the demo site, its streams, and the targets in milliseconds."""
 
     kind: str
     seconds: Mapping[int, int]
-    """How long the streams of so many accounts at once are."""
+    """Length of the streams in seconds, by the number of accounts that stream at the same time."""
     above_floor: Mapping[tuple[int, str], float]
-    """What the bridge may add to the floor's delay, by streams and share."""
+    """Delay that the bridge may add to the floor's, by number of streams and share."""
     at_most: Mapping[tuple[int, str], float]
-    """What the delay may be, by the same."""
+    """Greatest delay, by the same keys."""
     fewest_chunks: float | None = None
-    """The share of the chunks that should arrive by themselves."""
+    """Least share of the chunks that should arrive separately."""
 
     @property
     def where(self) -> str:
-        """Return what the names of figures say of it."""
+        """Return the suffix for the names of figures."""
         return "" if self.kind == "light" else f" on the {self.kind} page"
 
 
@@ -79,7 +79,7 @@ async def light_page(
     *,
     short: bool,
 ) -> None:
-    """Add the figures of the page that draws little, beside plain HTTP and a hand-written script."""
+    """Add the figures of the page that draws little, with those of plain HTTP and a hand-written script."""
     counts = [count for count in LIGHT.seconds if count <= len(accounts)]
     used = list(accounts[: max(counts)])
     async with AsyncExitStack() as stack:
@@ -101,7 +101,7 @@ async def light_page(
 
 
 async def heavy_page(report: BenchReport, folder: Path, http: aiohttp.ClientSession, say: Say, *, short: bool) -> None:
-    """Add the figures of a page that draws Markdown with code again at each chunk, below a long conversation."""
+    """Add the figures of a page that renders Markdown with code at each chunk, below a long conversation."""
     counts = [1] if short else list(HEAVY.seconds)
     used = [f"a{number:02}" for number in range(max(counts))]
     async with AsyncExitStack() as stack:
@@ -119,28 +119,28 @@ async def heavy_page(report: BenchReport, folder: Path, http: aiohttp.ClientSess
 async def _measure(
     report: BenchReport, page: Page, ways: Mapping[str, Way], pid: int, accounts: list[str], seconds: int
 ) -> None:
-    """Measure what each way adds to each token, with one stream for each account."""
+    """Measure the delay of each token for each client, with one stream for each account."""
     tokens, where = RATE * seconds, f"{len(accounts)} streams{page.where}"
     prompt = directive(tokens=tokens, rate=RATE, stamp=True, markdown=page is HEAVY)
-    heard = {}
+    times = {}
     for name, way in ways.items():
         before = cost_by_kind(pid)
-        heard[name] = await together(way, accounts, prompt)
+        times[name] = await together(way, accounts, prompt)
         if name == "bridge":
             _cpu(report, where, before, cost_by_kind(pid), tokens * len(accounts))
-    _delays(report, page, where, heard)
-    chunks = {name: sum(one.chunks for one in streams) / (len(streams) * tokens) for name, streams in heard.items()}
+    _delays(report, page, where, times)
+    chunks = {name: sum(one.chunks for one in streams) / (len(streams) * tokens) for name, streams in times.items()}
     if page.fewest_chunks is None:
         target = 1.0 if len(accounts) == 1 else None
         report.add(f"chunks out for each one in, {where}", "", target=target, **chunks)
     else:
         report.add_at_least(f"chunks out for each one in, {where}", "", chunks["bridge"], page.fewest_chunks)
-    lost = {name: float(sum(one.numbers != list(range(tokens)) for one in streams)) for name, streams in heard.items()}
+    lost = {name: float(sum(one.numbers != list(range(tokens)) for one in streams)) for name, streams in times.items()}
     report.add(f"streams with a token lost or changed, {where}", "", target=0.0, **lost)
 
 
 def _cpu(report: BenchReport, where: str, before: Mapping[str, float], after: Mapping[str, float], chunks: int) -> None:
-    """Add the CPU time of each part, for a thousand chunks of the site."""
+    """Add the CPU time of each part, per 1,000 chunks of the site."""
     used = {kind: (after[kind] - before.get(kind, 0.0)) * 1000 / chunks for kind in after}
     for part in ("bridge", "driver", "chromium"):
         whole = sum(seconds for kind, seconds in used.items() if kind.startswith(part))
@@ -150,29 +150,29 @@ def _cpu(report: BenchReport, where: str, before: Mapping[str, float], after: Ma
         report.add(f"CPU for 1,000 chunks, {where}: {name}", "s", seconds)
 
 
-def _delays(report: BenchReport, page: Page, where: str, heard: Mapping[str, Sequence[Heard]]) -> None:
-    count = len(heard["bridge"])
+def _delays(report: BenchReport, page: Page, where: str, times: Mapping[str, Sequence[StreamTimes]]) -> None:
+    count = len(times["bridge"])
     for word, share in SHARES.items():
-        values = {name: delay(streams, share) for name, streams in heard.items()}
+        values = {name: delay(streams, share) for name, streams in times.items()}
         above, target = page.above_floor.get((count, word)), page.at_most.get((count, word))
         target = above + (values["floor"] or 0.0) if above else target
         report.add(f"delay of a chunk, {where}, {word}", "ms", target=target, **values)
 
 
 async def _highest(report: BenchReport, ways: Mapping[str, Way], accounts: list[str]) -> None:
-    """Find the highest token rate of all streams together whose p99 delay stays below the limit."""
+    """Find the highest total token rate of all streams whose p99 delay stays below the limit."""
     best = dict.fromkeys(ways, 0.0)
     for name, way in ways.items():
         for rate in STEPS:
-            heard = await together(way, accounts, directive(tokens=rate * 3, rate=rate, stamp=True))
-            slowest = delay(heard, 0.99)
+            times = await together(way, accounts, directive(tokens=rate * 3, rate=rate, stamp=True))
+            slowest = delay(times, 0.99)
             if slowest is None or slowest > SLOW:
                 break
             best[name] = float(rate * len(accounts))
     report.add(f"highest token rate with a p99 delay below {SLOW:.0f} ms", "1/s", **best)
 
 
-def delay(heard: Sequence[Heard], share: float) -> float | None:
-    """Return the milliseconds below which so many of the chunks' delays are."""
-    found = percentile([delay for one in heard for delay in one.delays], share)
+def delay(times: Sequence[StreamTimes], share: float) -> float | None:
+    """Return the percentile `share` of the chunks' delays in milliseconds."""
+    found = percentile([delay for one in times for delay in one.delays], share)
     return None if found is None else found * MS

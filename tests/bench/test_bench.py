@@ -23,7 +23,7 @@ async def test_a_comparison_with_what_is_no_setting_is_refused_before_anything_i
 
 
 async def test_more_browsers_than_streams_are_refused_before_anything_is_started() -> None:
-    with pytest.raises(SetupError, match="--browsers 3: each needs an account, and --streams gives 2"):
+    with pytest.raises(SetupError, match="--browsers 3: each browser needs an account, but --streams is 2"):
         await compare([], "heavy", 2, pytest.fail, browsers=3)
 
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 
-CACHED = 32_768
-"""Words whose number of tokens is remembered."""
 LEFT_BITS = 16
 """Bits below a merge's rank that hold the length of its left part."""
 LEFT_MASK = (1 << LEFT_BITS) - 1
@@ -32,8 +29,6 @@ class BytePairs:
             self._ranks[token] = rank << LEFT_BITS | len(left)  # a character is a byte
         if len(self._ranks) != rank + 1:
             raise ValueError("two merges of the vocabulary make the same token")
-        self.count = lru_cache(CACHED)(self._count)
-        """Returns how many tokens a word has."""
 
     def tokens(self, word: str) -> Sequence[bytes]:
         """Return the tokens of a word; the time grows with n log n.
@@ -65,9 +60,6 @@ class BytePairs:
             if left:
                 consider(before[left], left)
         return [text[place : place + size] for place, size in enumerate(sizes) if size]
-
-    def _count(self, word: str) -> int:
-        return len(self.tokens(word))
 
 
 def _byte_of_characters() -> dict[int, int]:

@@ -6,6 +6,7 @@ waits is looked at again only when it has doubled, so that the time grows with t
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bridge.chat.tokens.byte_pairs import BytePairs
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 WAITING = 256
 """Characters that wait before they are counted together: more would hold up a chunk, fewer cost more in all."""
 
+CACHED = 32_768
+"""Words whose number of tokens is kept."""
 PIECE = 16_384
 """Characters whose words are held at the same time: together they take fifty times as much memory."""
 REMEMBERED = 8_192
@@ -32,6 +35,8 @@ class Vocabulary:
     def __init__(self, cutter: WordCutter, pairs: BytePairs) -> None:
         self.cutter = cutter
         self._pairs = pairs
+        self.tokens_of_word = lru_cache(CACHED)(self._tokens_of_word)
+        """Returns the tokens of a word."""
         self._known: dict[tuple[int, int], int] = {}  # by hash and length, so that no text is kept
         self._last: tuple[str, tuple[int, int]] = ("", (0, 0))
 
@@ -56,9 +61,8 @@ class Vocabulary:
             self._last = text, result
         return result
 
-    def tokens_of_word(self, word: str) -> int:
-        """Return the tokens of a word."""
-        return 1 if word in self.cutter.special else self._pairs.count(word)
+    def _tokens_of_word(self, word: str) -> int:
+        return 1 if word in self.cutter.special else len(self._pairs.tokens(word))
 
     def fitting(self, word: str, tokens: int) -> int:
         """Return how many characters of `word` its first `tokens` tokens hold, without half a character at the end.
@@ -68,7 +72,7 @@ class Vocabulary:
         if word in self.cutter.special:
             return 0
         held = b"".join(self._pairs.tokens(word)[:tokens]).decode("utf-8", "ignore")
-        while held and self._pairs.count(held) > tokens:
+        while held and len(self._pairs.tokens(held)) > tokens:
             held = held[:-1]
         return len(held)
 

@@ -6,7 +6,6 @@ Text that arrives in pieces can be counted as far as its words stand, whatever f
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 
 import regex
 
@@ -27,6 +26,9 @@ class WordCutter:
     def __init__(self, special: Iterable[str], patterns: Iterable[str]) -> None:
         self.special = frozenset(special)
         self._special = regex.compile("|".join(map(regex.escape, sorted(self.special, key=len, reverse=True))))
+        # now, in the thread that reads the vocabulary: there are tens of thousands
+        self._begun = frozenset(token[:end] for token in self.special for end in range(1, len(token)))
+        self._most_begun = max(map(len, self._begun), default=0)
         self._patterns = tuple(regex.compile(REPEATED.sub(_bounded, pattern)) for pattern in patterns)
 
     def words(self, text: str) -> Sequence[str]:
@@ -67,14 +69,6 @@ class WordCutter:
                 return place
         return len(text)
 
-    @cached_property
-    def _begun(self) -> frozenset[str]:
-        return frozenset(token[:end] for token in self.special for end in range(1, len(token)))
-
-    @cached_property
-    def _most_begun(self) -> int:
-        return max(map(len, self._begun), default=0)
-
     def _plain(self, text: str, start: int, end: int) -> Sequence[tuple[int, int]]:
         spans: Sequence[tuple[int, int]] = [(start, end)]
         for pattern in self._patterns:
@@ -100,8 +94,7 @@ def _isolated(pattern: regex.Pattern[str], text: str, spans: Iterable[tuple[int,
         if end - start == 1:  # most numbers and signs; nothing cuts it further
             parts.append((start, end))
             continue
-        for found in pattern.finditer(text, start, end):
-            first, last = found.span()
+        for first, last in [found.span() for found in pattern.finditer(text, start, end)]:
             if first > start:
                 parts.append((start, first))
             parts.append((first, last))

@@ -1,7 +1,7 @@
-"""Brings accounts to this node and gives them back, each step in the order that keeps two nodes from one account.
+"""Moves accounts to and from this node, in the order of steps that never lets two nodes use one account.
 
-To take one: the lease, then what the node before has left, then the page. To give one back: its chat ends, its page is
-closed, its login and what is known of it are left in Redis, and only then the lease is released.
+To take an account, acquire its lease, read what its last node stored in Redis, then open the page. To give it back,
+wait for its chat to end, close the page, store its login and record in Redis, and only then release the lease.
 """
 
 from __future__ import annotations
@@ -33,15 +33,16 @@ from bridge.tasks import Tasks
 from bridge.telemetry import WorkerState
 
 UNKNOWN = (WorkerState.STARTING, WorkerState.CLOSED)
-"""States in which nothing is known of an account that is not known to other nodes already."""
+"""States in which this node knows nothing of an account that Redis does not already hold."""
 
 CLAIM = 2.0
-"""Leases for which somebody waits who wants an account here that is new."""
+"""Lease lengths that `claim` waits for an account."""
 LOOK_AGAIN = 0.2
+"""Seconds between two attempts of `claim`."""
 
 
 class AccountMoves:
-    """The moves of one node's accounts, in the pool that is given once it runs; calls `on_moved` after each."""
+    """The moves of one node's accounts into and out of `pool`; calls `on_moved` after each."""
 
     def __init__(
         self,
@@ -68,15 +69,15 @@ class AccountMoves:
         self._tasks = Tasks()
 
     async def close(self) -> None:
-        """Begin no further move."""
+        """Start no further moves."""
         await self._tasks.close()
 
     def slot(self, name: str) -> Slot | None:
-        """Return the account as this node's pool has it."""
+        """Return the account's slot in this node's pool, if it has one."""
         return next((slot for slot in self._pool.own() if slot.worker.name == name), None)
 
     async def take(self, name: str) -> HeldLease | None:
-        """Take a free account and open it; None where it is not free, or this node has it open still."""
+        """Take a free account and open it; return None if it is not free, or still open on this node."""
         if self.slot(name) is not None or (lease := await self._leases.acquire(name)) is None:
             return None
         try:
@@ -95,20 +96,20 @@ class AccountMoves:
         lease.on_generating = self._on_changed
         self._noted.pop(name, None)
         self._accounts.closed.discard(name)
-        logger.info("The account {} is this node's now (fence {})", name, lease.fence)
+        logger.info("This node has taken the account {} (fence {})", name, lease.fence)
         self._pool.look_now()
         self._on_moved()
         return lease
 
     async def claim(self, name: str) -> HeldLease:
-        """Get the lease on an account that somebody wants to have here; raises `SetupError` where that cannot be."""
+        """Acquire the lease on an account that is wanted on this node; raise `SetupError` if that fails."""
         try:
             await self._sync.publish_one(name)
             deadline = time.monotonic() + CLAIM * self._store.seconds
             while time.monotonic() < deadline:
                 is_leaving = name in self._leaving
                 if not is_leaving and (lease := self._leases.of(name) or await self._leases.acquire(name)) is not None:
-                    self._accounts.closed.discard(name)  # it may have been here before
+                    self._accounts.closed.discard(name)  # this node may have had it before
                     kept = await self._shared.take(name, lease.fence)
                     if kept is not None and kept.record:
                         lease.left_generating = lease.generating = decoded(kept.record).generating
@@ -120,40 +121,40 @@ class AccountMoves:
                 await asyncio.sleep(LOOK_AGAIN)
         except ClusterUnavailable as error:
             raise SetupError(error.message) from error
-        raise SetupError(f"The account {name} is not free yet; it is opened as soon as it is.")
+        raise SetupError(f"The account {name} is not free yet; a node opens it as soon as it is.")
 
     async def forget(self, name: str) -> None:
-        """Have no node open an account of this one again; raise a `BridgeError` where that cannot be."""
+        """Remove an account of this node from the cluster, for all nodes; raise a `BridgeError` if that fails."""
         lease = self._leases.of(name)
         try:
             is_removed = lease is not None and await self._shared.remove(name, lease.fence)
         except ClusterUnavailable as error:
-            raise ClusterUnavailable(f"The account {name} is not removed: {error.message}") from error
+            raise ClusterUnavailable(f"The account {name} was not removed: {error.message}") from error
         if not is_removed:
-            raise LeaseLost(f"The account {name} has moved to another node just now, and is not removed.")
+            raise LeaseLost(f"The account {name} has just moved to another node, and was not removed.")
         self._sync.forget(name)
-        with suppress(ClusterUnavailable):  # then the lease ends by itself
+        with suppress(ClusterUnavailable):  # then the lease expires
             await self._leases.release(name)
 
     async def remove_unplaced(self, name: str) -> None:
-        """Remove an account that no node has; raise `AccountConflict` where one is about to have it."""
+        """Remove an account that no node has; raise `AccountConflict` if one is about to take it."""
         if self._leases.of(name) is not None or await self._leases.acquire(name) is None:
-            raise AccountConflict(f"The account {name} is about to come to a node; try again in a moment.")
+            raise AccountConflict(f"A node is about to take the account {name}; try again in a moment.")
         self._leaving.add(name)
-        self._accounts.closed.add(name)  # it is not to be opened
+        self._accounts.closed.add(name)  # the pool must not open it
         try:
             await asyncio.to_thread(self._accounts.remove, name)
         finally:
             self._leaving.discard(name)
 
     def give_back(self, name: str) -> None:
-        """Begin to give an account back, if that has not begun."""
+        """Start giving an account back, unless that has started already."""
         if name not in self._leaving:
             self._leaving.add(name)
             self._tasks.start(self._give_back(name))
 
     def mend(self, held: Collection[str]) -> None:
-        """Open the accounts again that could not be given back; give back those whose login is not on the disk."""
+        """Reopen the accounts that could not be given back, and give back those whose profile is no longer on disk."""
         for name in self._accounts.closed.intersection(held) - self._leaving:
             self._accounts.closed.discard(name)
             self._pool.look_now()
@@ -173,7 +174,7 @@ class AccountMoves:
             if slot is None:
                 self._accounts.closed.add(name)
             else:
-                with suppress(UnknownAccount):  # it was removed just now
+                with suppress(UnknownAccount):  # it has just been removed
                     await self._pool.give_away(name, closing)
             await self._leave(name, last)
             logger.info("The account {} is free for other nodes", name)
@@ -185,12 +186,12 @@ class AccountMoves:
             self._on_moved()
 
     async def next_end(self) -> None:
-        """Return when the next account was given back, or could not be."""
+        """Wait until the next account has been given back, or could not be."""
         self._ended.clear()
         await self._ended.wait()
 
     async def _leave(self, name: str, last: list[AccountRecord]) -> None:
-        """Leave in Redis what the next node needs, then the account itself."""
+        """Store in Redis what the next node needs, then release the lease."""
         lease = self._leases.of(name)
         if lease is not None:
             await self._sync.publish_one(name)
@@ -199,7 +200,7 @@ class AccountMoves:
         await self._leases.release(name)
 
     async def note_all(self) -> None:
-        """Leave in Redis what has changed of this node's accounts."""
+        """Store in Redis the records of this node's accounts that have changed."""
         for slot in self._pool.own():
             name, lease = slot.worker.name, self._leases.of(slot.worker.name)
             if lease is None or slot.state in UNKNOWN or (record := self._record_of(slot)) == self._noted.get(name):
@@ -212,11 +213,11 @@ class AccountMoves:
         return record_of(slot, () if lease is None else lease.generating)
 
     async def leave_all(self) -> None:
-        """Leave all accounts, whose pages are closed."""
+        """Give back all accounts; their pages are closed by now."""
         for name in self._leases.names():
             slot = self.slot(name)
             known = [] if slot is None or slot.state in UNKNOWN else [self._record_of(slot)]
             try:
                 await self._leave(name, known)
             except BridgeError as error:
-                logger.warning("The account {} is free when its lease ends: {}", name, error.message)
+                logger.warning("The account {} stays taken until its lease ends: {}", name, error.message)

@@ -1,6 +1,6 @@
-"""What an operator does with an account, on whichever node it is: an `AccountControl`, and its other side.
+"""An operator's actions on accounts of any node: an `AccountControl`, and the handler that serves the other nodes.
 
-The call names the fence under which the account was seen; a node that has it under another one refuses.
+A call names the fence under which the caller saw the account; a node that holds it under another one refuses.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bridge.pool.pool import Pool
 
 
 class RemoteAccounts:
-    """The accounts of all nodes, and what can be done with each where it is."""
+    """The accounts of all nodes; each action runs on the node that has the account."""
 
     def __init__(self, pool: Pool, node: ClusterNode, client: RelayClient) -> None:
         self.pool = pool
@@ -33,21 +33,21 @@ class RemoteAccounts:
         self.client = client
         self.control = NodeControl(node)
         self.operations: AccountOperations
-        """What the other nodes may have done here."""
+        """The actions that other nodes may call here."""
         self.server: RelayServer
 
     def others(self) -> list[NodeInfo]:
-        """Return the other nodes, as they were a second ago."""
+        """Return the other nodes as of the last step."""
         return [info for info in self.node.view.nodes if info.id != self.node.id and info.address]
 
     def node_of(self, name: str) -> NodeInfo | None:
-        """Return the other node that has an account, if this one has not."""
+        """Return the other node that has an account; None if this one has it, or none does."""
         if self.pool.worker(name) is not None:
             return None
         return next((node for node in self.others() if any(one["name"] == name for one in node.accounts)), None)
 
     def accounts(self) -> Sequence[Account]:
-        """Return how the accounts of all nodes stand, by their names: on each node in the same order."""
+        """Return the accounts of all nodes sorted by name, so that every node gives the same order."""
         own = [replace(account, node=self.node.name) for account in self.pool.accounts()]
         known = {account.name for account in own}
         elsewhere = [replace(one, node=node.node) for node in self.others() for one in accounts_of(node)]
@@ -83,7 +83,7 @@ class RemoteAccounts:
         return await self._done("renew", name, self.pool.renew)
 
     async def add(self, name: str) -> Account:
-        """Open the stored profile of that name; where another node has the account, that one takes up the new login."""
+        """Open the stored profile of that name; if another node has the account, that node takes over the new login."""
         if self.node_of(name) is not None:
             await self.node.sync.publish_one(name)
         return await self._done("add", name, self.pool.add)
@@ -98,7 +98,7 @@ class RemoteAccounts:
             await self.pool.remove(name)
 
     async def rename(self, name: str, to: str) -> Account:
-        """Refuse it: the name is what the nodes agree by."""
+        """Raise `AccountConflict`: nodes identify an account by its name."""
         raise AccountConflict(KEEPS_NAME.format(name=name, to=to), param="to")
 
     async def bundle(self, name: str) -> Archive:
@@ -116,7 +116,7 @@ class RemoteAccounts:
             return None if said["data"] is None else base64.b64decode(said["data"], validate=True)
 
     def cancel(self, chat: str) -> bool:
-        """End a chat that an account of this node has; the other nodes are asked for theirs."""
+        """Cancel a chat on an account of this node; callers ask the other nodes for theirs."""
         return self.pool.cancel(chat)
 
     async def _done(self, action: str, name: str, here: Callable[[str], Awaitable[Account]]) -> Account:
@@ -127,23 +127,23 @@ class RemoteAccounts:
             return replace(account_of(said["account"]), node=node.node)
 
     async def called(self, node: NodeInfo, action: str, name: str) -> Mapping[str, Any]:
-        """Have a node do something with an account of its own; return what came of it."""
+        """Run an action on an account of another node; return that node's reply."""
         return await self.client.operate(node, action=action, name=name, fence=self.fence_of(node, name))
 
     @staticmethod
     def fence_of(node: NodeInfo, name: str) -> int:
-        """Return the number under which a node has an account."""
+        """Return the fence under which a node says it holds an account; 0 if it names none."""
         return next((int(one.get("fence", 0)) for one in node.accounts if one["name"] == name), 0)
 
 
 class AccountOperations:
-    """Does on this node's accounts what another node asks for."""
+    """The actions on this node's accounts that other nodes call."""
 
     def __init__(self, pool: Pool, node: ClusterNode) -> None:
         self._pool = pool
         self._node = node
         self.more: dict[str, Callable[[str], Awaitable[dict[str, Any]]]] = {}
-        """What others do here with an account, by the name of the action."""
+        """Handlers that other modules add, by the name of the action."""
         self._actions: Mapping[str, Callable[[str], Awaitable[Account]]] = {
             "check": pool.check,
             "pause": pool.pause,
@@ -155,13 +155,13 @@ class AccountOperations:
         }
 
     async def __call__(self, said: Mapping[str, Any]) -> dict[str, Any] | Archive:
-        """Return what came of it."""
+        """Run the action that a call names; return its result."""
         if said.get("to") != self._node.id:
-            raise NodeLost("The node was restarted since.")
+            raise NodeLost("The node has been restarted since.")
         action, name = str(said.get("action")), str(said.get("name"))
         lease = self._node.leases.of(name)
         if lease is None or lease.fence != said.get("fence"):
-            raise LeaseLost(f"The account {name} has moved to another node just now.")
+            raise LeaseLost(f"The account {name} has just moved to another node.")
         return await self._do(action, name)
 
     async def _do(self, action: str, name: str) -> dict[str, Any] | Archive:
@@ -181,4 +181,4 @@ class AccountOperations:
                 return {"account": account_as_json(await self._actions[action](name))}
             case _ if action in self.more:
                 return await self.more[action](name)
-        raise RequestError(f"No node knows how to {action!r}.", param="action")
+        raise RequestError(f"This node knows no action {action!r}.", param="action")

@@ -1,7 +1,7 @@
-"""Which node a chat goes to: where an account is free for it, else where the fewest wait; no I/O.
+"""Ranks the nodes for a chat: first those with a free account, then those with the shortest queues; no I/O.
 
-What other nodes have said of themselves is up to a second old. So a node at which an account seemed free gets the chat
-for a moment only (`TRY_FOR`), then the next one.
+Other nodes' reports are up to a second old. So a node whose account only seemed free keeps the chat for a moment
+(`TRY_FOR`), then the next node gets it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from bridge.cluster.node_directory import NodeInfo, accounts_of, models_of
 from bridge.pool.account import Slot, serves
 
 TRY_FOR = 1.0
-"""Seconds that a chat waits at a node where an account seemed free."""
+"""Seconds that a chat waits on another node whose account seemed free."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A node that may answer, None being this one, and whether an account there seems free, or able to answer."""
+    """A node that may answer (None is this one), and whether one of its accounts seems free, or able to answer."""
 
     node: NodeInfo | None
     is_free: bool
@@ -35,9 +35,9 @@ def routes(
     busy: Collection[Slot | None],
     waiting: int,
 ) -> list[Route]:
-    """Return the nodes that have a fitting account, the best first; this one before others where both are alike.
+    """Return the nodes that have a fitting account, the best first; this node comes before equally good ones.
 
-    `own`, `busy` and `waiting` tell of this node: its accounts, those in use, and the chats that wait.
+    `own`, `busy` and `waiting` describe this node: its accounts, those in use, and its number of waiting chats.
     """
     fitting = [slot for slot in own if request.caller.may_use(slot.worker.name) and slot.serves(request.model)]
     found = []
@@ -62,7 +62,7 @@ def accounts_for(request: ChatRequest, node: NodeInfo) -> list[Account]:
 
 
 def _route(node: NodeInfo | None, free: int, can_answer: int, known: int, waiting: int) -> Route:
-    """Return a route; where accounts are free they count, else the chats that wait for each that may become free."""
+    """Return a route; its load counts free accounts if there are some, else waiting chats per usable account."""
     is_free = free > waiting
     load = -free if is_free else (waiting + 1) / can_answer if can_answer else 1e6 / known
     return Route(node, is_free, load if node is not None or not is_free else -1e9, can_answer > 0)

@@ -1,7 +1,7 @@
-"""Where one chat goes, node after node, until one answers it; as long as it is certain that nothing of it was sent.
+"""Tries one chat on node after node until one answers, for as long as it is certain that nothing was sent.
 
-What other nodes have said is up to a step old, and accounts move. So an error counts for good only where no account
-that the chat may use is about to come to a node, and each node has had the time to say which accounts it has now.
+Other nodes' reports are up to a step old, and accounts move. So an error is final only if no account that the chat may
+use is about to move to a node, and every node has had time to report its accounts.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from bridge.errors import (
 from bridge.pool.error_policy import AnotherTry, rule_of
 
 LOOK_AGAIN = 0.1
-"""Seconds between two looks at whether an account has come to some node."""
+"""Seconds between two checks for an account that has moved."""
 
 
 class Nodes(Protocol):
-    """What a search asks of the nodes; `ClusterPool` is the real one."""
+    """The view of the nodes that a search needs; `ClusterPool` implements it."""
 
     patience: float
-    """Seconds within which each node knows of an account that has moved."""
+    """Seconds within which every node learns that an account has moved."""
 
     @property
     def queue_limit(self) -> float:
@@ -47,24 +47,24 @@ class Nodes(Protocol):
         ...
 
     def route_to(self, account: str) -> Route | None:
-        """Return the way to the node that has an account; it waits there as long as for any."""
+        """Return the route to the node that has an account; a chat waits there for its full time."""
         ...
 
     def avoid(self, node: NodeInfo) -> None:
-        """Leave out a node that was lost just now."""
+        """Skip a node for a while after it was lost."""
         ...
 
     def moving(self, request: ChatRequest) -> set[str]:
-        """Return the accounts that the chat may use and that are about to come to a node."""
+        """Return the accounts that the chat may use and that are about to move to a node."""
         ...
 
     def news(self) -> object:
-        """Return what is another object whenever the nodes have said how they are."""
+        """Return an object that is replaced each time the nodes' reports are read."""
         ...
 
 
 class ChatSearch:
-    """The nodes that one chat has tried, and how long it may go on; `home` is the account with its conversation."""
+    """The nodes that one chat has tried, and its deadline; `home` is the account with its conversation."""
 
     def __init__(self, nodes: Nodes, request: ChatRequest, home: str | None) -> None:
         self._nodes = nodes
@@ -74,14 +74,14 @@ class ChatSearch:
         self._deadline = time.monotonic() + wait_of(request, nodes.queue_limit)
         self._tried: set[str] = set()
         self._briefly: set[str] = set()
-        """Nodes where an account only seemed free; the chat may wait there, too."""
+        """Nodes that the chat has left after `TRY_FOR`; it may still wait there for its full time."""
         self._news = nodes.news()
         self._failure: BridgeError | None = None
         self._patient_until = 0.0
         self.has_begun = False
 
     async def next_route(self) -> Route | None:
-        """Return where to try next, once there is such a place; raise why there is none."""
+        """Wait for and return the next node to try; raise the last failure when there is none."""
         while True:
             if (route := self._best()) is not None:
                 return route
@@ -89,7 +89,7 @@ class ChatSearch:
             if now >= self._deadline or not (self._is_moving() or now < self._patient_until):
                 if self._failure is not None:
                     raise self._failure
-                return Route(None, is_free=False, load=0)  # this node's own pool says why it cannot be answered
+                return Route(None, is_free=False, load=0)  # this node's own pool raises the reason
             await asyncio.sleep(LOOK_AGAIN)
             if (news := self._nodes.news()) is not self._news:
                 self._news = news
@@ -104,7 +104,7 @@ class ChatSearch:
         return replace(min(found, key=lambda route: route.load), is_free=False) if found else None
 
     def _routes(self) -> Sequence[Route]:
-        """Return the ways to the account that has the conversation, first or, where the client names it, alone."""
+        """Return the routes: to the account with the conversation first, or alone if the client names it."""
         if self._home is not None and (route := self._nodes.route_to(self._home)) is not None:
             if not self._is_named:
                 self._home = None
@@ -116,22 +116,22 @@ class ChatSearch:
         return self._home in moving if self._is_named else bool(moving)
 
     def request_at(self, route: Route) -> ChatRequest:
-        """Return the chat with the time for which it may wait there."""
+        """Return the chat with the time that it may wait there."""
         left = max(self._deadline - time.monotonic(), 0.0)
         is_brief = _is_brief(route) and left > TRY_FOR
         return replace(self._request, start_within=TRY_FOR if is_brief else left, is_brief=is_brief)
 
     def tried(self, route: Route) -> _Attempt:
-        """Note what becomes of a try; an error after which another node may try is swallowed."""
+        """Record the outcome of an attempt; suppress an error after which another node may try."""
         return _Attempt(self, route)
 
     def may_go_on(self, route: Route, error: BridgeError) -> bool:
-        """Tell whether the chat may go to another node, and note that it was at this one."""
+        """Tell whether the chat may go to another node, and record the failure of this one."""
         if self.has_begun or error.sent or not _may_be_better(error):
             return False
         if isinstance(error, NodeLost) and route.node is not None:
             self._nodes.avoid(route.node)
-        is_answer = isinstance(error, UnknownConversation | PermissionDenied)  # stays so, unless it moves now
+        is_answer = isinstance(error, UnknownConversation | PermissionDenied)  # final, unless the account is moving
         if _may_have_moved(route, error) and not (is_answer and self._patient_until):
             self._patient_until = time.monotonic() + self._nodes.patience
         was_brief = isinstance(error, PoolTimeout) and _is_brief(route)
@@ -142,7 +142,7 @@ class ChatSearch:
 
 
 class _Attempt:
-    """One try on a node."""
+    """One attempt on a node."""
 
     def __init__(self, search: ChatSearch, route: Route) -> None:
         self._search = search
@@ -152,23 +152,23 @@ class _Attempt:
         """Begin."""
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
-        """Swallow an error after which another node may try."""
+        """Suppress an error after which another node may try."""
         return isinstance(error, BridgeError) and self._search.may_go_on(self._route, error)
 
 
 def wait_of(request: ChatRequest, most: float) -> float:
-    """Return for how many seconds a chat may wait for an account."""
+    """Return how many seconds a chat may wait for an account."""
     return most if request.start_within is None else min(request.start_within, most)
 
 
 def _may_be_better(error: BridgeError) -> bool:
-    """Tell whether another node may answer what failed with `error`, of which nothing was sent."""
+    """Tell whether another node may succeed after `error`, before which nothing was sent."""
     elsewhere = rule_of(error).again in (AnotherTry.ELSEWHERE, AnotherTry.ANYWHERE, AnotherTry.RELOADED)
     return elsewhere or isinstance(error, PoolError | ClusterUnavailable | UnknownConversation | PermissionDenied)
 
 
 def _may_have_moved(route: Route, error: BridgeError) -> bool:
-    """Tell whether a node has refused the chat because the account that it had has gone to another one."""
+    """Tell whether a node may have refused the chat because its account has moved to another one."""
     if isinstance(error, ClusterUnavailable):
         return True
     has_none = isinstance(error, NoAccount) and error.until is None
@@ -176,7 +176,7 @@ def _may_have_moved(route: Route, error: BridgeError) -> bool:
 
 
 def _is_brief(route: Route) -> bool:
-    """Tell whether a chat waits there for a moment only: an account seemed free, which another chat may have now."""
+    """Tell whether a chat waits there only briefly: an account seemed free, but another chat may have it by now."""
     return route.is_free and route.node is not None
 
 

@@ -1,10 +1,10 @@
-"""The time that the nodes have in common: Redis' TIME at the last step, carried on by a clock that nobody sets.
+"""The cluster's common time: Redis' TIME at the last step, advanced by this node's monotonic clock.
 
-What one node tells another is in this time: when a call was signed, until when an account is parked, when it has sent.
-A node whose own wall clock is put forward or back is told so, and goes on.
+All times between nodes use it: when a call was signed, until when an account is parked, when it last sent a prompt.
+A node whose own wall clock is wrong logs that, and keeps working.
 
-Redis' own clock may be put forward, too: then it drops leases whose owners rely on them still. `latest` bounds what it
-can show, and a jump beyond that has this node take no account for the length of a lease, in which owners renew.
+Redis' own clock may jump forward, too: then leases expire while their owners still rely on them. `latest` bounds what
+it can show; after a larger jump this node takes no account for the length of a lease, so that owners can renew.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NOTED = 2.0
 
 
 def elapsed() -> float:
-    """Return seconds of a clock that nobody sets, and that goes on while the machine is suspended."""
+    """Return the seconds of a monotonic clock that also runs while the machine is suspended."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
@@ -40,12 +40,12 @@ class ClusterClock:
         self._steady = steady
         self._wall = wall
         self._known: tuple[float, float, float] | None = None
-        """What Redis has told, and when it was asked and had answered by the steady clock."""
+        """Redis' time, and the steady clock before and after the call that returned it."""
         self._calm_at = 0.0
         self._is_wrong = False
 
     def note(self, redis_time: float, asked: float) -> None:
-        """Note what TIME Redis has told, which was asked when the steady clock, `elapsed`, showed `asked`."""
+        """Record Redis' TIME from a call that began when the steady clock (`elapsed`) showed `asked`."""
         answered, is_known = self._steady(), self._known is not None
         jump = self._jump(redis_time, asked, answered)
         if jump or not is_known or answered - asked <= QUICK * self._seconds:
@@ -55,12 +55,12 @@ class ClusterClock:
         if jump:
             way = "forward" if jump > 0 else "back"
             logger.warning(
-                "The clock of Redis was put {} by {:.1f} seconds; accounts stay where they are", way, abs(jump)
+                "The clock of Redis jumped {} by {:.1f} seconds; accounts stay where they are", way, abs(jump)
             )
         self._tell()
 
     def _jump(self, redis_time: float, asked: float, answered: float) -> float:
-        """Return by how much Redis' clock was put forward for certain, or back as a negative number."""
+        """Return the least by which Redis' clock has jumped, in seconds; negative if back, 0 if not for certain."""
         if self._known is None:
             return 0.0
         before, first_asked, first_answered = self._known
@@ -79,7 +79,7 @@ class ClusterClock:
 
     @property
     def latest(self) -> float | None:
-        """Return what Redis' clock can show now at most, unless it was put forward; None where that is not known."""
+        """Return the latest time that Redis' clock can show unless it has jumped; None before the first measurement."""
         if self._known is None:
             return None
         redis_time, asked, _ = self._known
@@ -92,12 +92,12 @@ class ClusterClock:
 
     @property
     def ahead(self) -> float:
-        """Return by how many seconds this node's wall clock is ahead, or behind as a negative number; 0 where alike."""
+        """Return how many seconds this node's wall clock is ahead, negative if behind; 0 if the difference is small."""
         difference = self._wall() - self.now()
         return round(difference, 1) if abs(difference) >= NOTED else 0.0
 
     def _tell(self) -> None:
-        """Log it where the wall clock begins or ceases to differ."""
+        """Log when the wall clock becomes wrong, or right again."""
         ahead = self.ahead
         if ahead and not self._is_wrong:
             logger.warning("The clock of this node is {} that of Redis; set it right", difference_in_words(ahead))
@@ -107,5 +107,5 @@ class ClusterClock:
 
 
 def difference_in_words(ahead: float) -> str:
-    """Return how a clock that is so many seconds ahead of another stands to it."""
+    """Return the difference of two clocks in words, such as "5 seconds ahead of"."""
     return f"{abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'}"

@@ -1,7 +1,7 @@
-"""One node of a cluster: says how it is, takes the accounts that are its own, and gives back those that are not.
+"""One node of a cluster: publishes its state, takes the accounts placed on it, and gives back the others.
 
-A step is made every eighth of a lease, and at once where another node gives a hint. Where Redis cannot be reached
-nothing is taken or given; the leases then end by this node's own clock (`held_leases`).
+It makes a step every eighth of a lease, and at once after a hint from another node. While Redis cannot be reached it
+neither takes nor gives back accounts; its leases then expire by its own clock (`held_leases`).
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ from bridge.telemetry import ChatEnded, Fact, Telemetry, WorkerChanged
 STEPS = 8
 """Steps that a node makes within a lease."""
 REFRESH = 4
-"""Every how many of them a node looks for later logins of its accounts."""
+"""Steps between two checks for later logins of a node's accounts."""
 AT_LEAST = 4
-"""Part of the time of a step that lies between two of them, whatever the hints."""
+"""Divisor of the step time that gives the shortest pause between two steps, even after hints."""
 MOVES = 2
-"""Accounts that a node gives back at a time to another one; one that is drained gives back all."""
+"""Accounts that a node gives back to others in one step; a draining node gives back all."""
 START_LIMIT = 15.0
-"""Seconds for which a node that is started leaves its clients waiting until it knows the others."""
+"""Seconds that a starting node lets its clients wait until it knows the other nodes."""
 
 
 class ClusterNode:
-    """A node; enter `joined` to be one, then `run` it with the pool that `accounts` was given to."""
+    """A node of the cluster, made by `joined`; `run` starts it with the pool that uses its `accounts`."""
 
     def __init__(
         self, settings: ClusterSettings, store: ProfileStore, link: RedisLink, keys: SharedKeys, capacity: int
@@ -62,7 +62,7 @@ class ClusterNode:
         self.capacity = capacity if settings.max_accounts is None else settings.max_accounts
         self.view = ClusterView(settings.lease)
         self.drained: Collection[str] = ()
-        """The nodes that their operator wanted to have no accounts at the last step."""
+        """The names of the nodes that were set to drain at the last step."""
         self.is_draining = False
         self.waiting: Callable[[], int] = lambda: 0
         self.link = link
@@ -87,7 +87,7 @@ class ClusterNode:
 
     @property
     def id(self) -> str:
-        """Return what names this node and its start."""
+        """Return the id of this node and its start."""
         return self.leases.holder
 
     def accounts(self, stored: OwnedAccounts) -> LeasedAccounts:
@@ -101,13 +101,13 @@ class ClusterNode:
         return self._accounts
 
     async def run(self, pool: Pool, telemetry: Telemetry) -> None:
-        """Begin to take accounts for `pool`; returns when it is known what the other nodes can answer."""
+        """Start taking accounts for `pool`; return once the other nodes' models are known, or after `START_LIMIT`."""
         assert self._accounts is not None, "accounts() comes first"  # noqa: S101
         self._pool = pool
         shared = self._shared, self.sync, self._moved, self._changed.set
         self._moves = AccountMoves(pool, self._lease_store, self.leases, self._accounts, *shared)
         pool.queue.gives_away = lambda: self.is_draining
-        pool.expect_moves(LeaseLost("The account is not this node's any more."))
+        pool.expect_moves(LeaseLost("This node no longer has the account."))
         self.waiting = lambda: len([lease for lease in pool.queue.chats() if lease.is_waiting])
         telemetry.add(self._on_fact)
         self.leases.start()
@@ -122,19 +122,19 @@ class ClusterNode:
         self._tasks.keep(self._note_for_ever)
 
     def drain(self) -> None:
-        """Give back each account as soon as its chat has ended, and take no more: this node is about to stop."""
+        """Give back each account as soon as its chat has ended, and take no more; this node is about to stop."""
         self._is_stopping = self.is_draining = True
         self._moved()
 
     async def given_back(self) -> None:
-        """Wait until the accounts that have no chat are given back, for as long as leases last without Redis."""
+        """Wait until all accounts are given back, at most for the length of a lease."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._seconds):
                 while self.leases.names():
                     await self._running_moves().next_end()
 
     async def stop(self) -> None:
-        """Take and give no more; the accounts are closed next."""
+        """Stop taking and giving back accounts; the caller closes them next."""
         await self._tasks.close()
         await self._hints.close()
         if self._moves is not None:
@@ -143,7 +143,7 @@ class ClusterNode:
             await self._conversations.close()
 
     async def leave(self) -> None:
-        """Give back all accounts, which are closed, and be a node no more; that takes no longer than a lease lasts."""
+        """Give back all accounts, closed by now, and leave the cluster, within the length of a lease."""
         with suppress(ClusterUnavailable, TimeoutError):
             async with asyncio.timeout(self._seconds):
                 if self._moves is not None:
@@ -153,7 +153,7 @@ class ClusterNode:
         await self.leases.close()
 
     def info(self) -> NodeInfo:
-        """Return how this node is."""
+        """Return the state of this node."""
         return NodeInfo(
             self.name,
             self.start,
@@ -170,7 +170,7 @@ class ClusterNode:
         )
 
     def note_drained(self, node: str, *, is_draining: bool) -> None:
-        """Know before the next step what an operator has wanted here."""
+        """Apply an operator's drain request before the next step reads it from Redis."""
         others = set(self.drained) - {node}
         self.drained = others | {node} if is_draining else others
         self._moved()
@@ -179,16 +179,16 @@ class ClusterNode:
         return self._accounts.unfit if self._accounts is not None else {}
 
     def look_now(self) -> None:
-        """Make the next step at once: something has moved."""
+        """Make the next step at once, because something has moved."""
         self._wake.set()
 
     def _moved(self) -> None:
-        """Say at once, and have the other nodes look at it, that this one has taken or given an account, or drains."""
+        """Publish at once, with a hint to the other nodes, that this one has moved an account or drains."""
         self._has_moved = True
         self.look_now()
 
     async def step(self) -> None:
-        """Say how this node is, look how the others are, and take and give what has to be."""
+        """Publish this node's state, read that of the others, and take and give back accounts."""
         self.drained = await self.directory.draining()
         self._note_draining()
         has_moved, self._has_moved = self._has_moved, False
@@ -206,7 +206,7 @@ class ClusterNode:
         await self._give_back(shared, places, now)
 
     def _note_draining(self) -> None:
-        """Note whether this node's operator wants it to have no accounts; a change is told to the other nodes."""
+        """Update whether this node drains; the other nodes get a hint of a change."""
         before, self.is_draining = self.is_draining, self._is_stopping or self.name in self.drained
         if before is not self.is_draining:
             self._has_moved = True
@@ -217,7 +217,7 @@ class ClusterNode:
         moves = self._running_moves()
         free = {*shared, *self.sync.bound} - self.view.held() - set(self.leases.names())
         holders = await self._lease_store.holders(free)
-        # what Redis gave to this node itself, whose answer did not come, is taken again
+        # an account whose lease this node has, because Redis' reply was lost, is taken again
         leased = {name for name, held in holders.items() if held.holder != self.id}
         await self._lease_store.end_in_time(leased)
         free -= leased
@@ -250,13 +250,13 @@ class ClusterNode:
         return self._moves
 
     async def _has_stepped(self) -> bool:
-        """Make a step; tell whether Redis let it."""
+        """Make a step; tell whether it succeeded, and log a new failure."""
         try:
             await self.step()
             self._said = ""
         except BridgeError as error:
             if error.message != self._said:
-                logger.warning("The state of the cluster was not renewed: {}", error.message)
+                logger.warning("This node could not take its step in the cluster: {}", error.message)
             self._said = error.message
         return not self._said
 
@@ -280,7 +280,7 @@ class ClusterNode:
                 await asyncio.sleep(self.step_time)
 
     def fence_of(self, account: str) -> int | None:
-        """Return under which fence this node has an account now, if it has."""
+        """Return the fence under which this node holds an account; None if it does not."""
         lease = self.leases.of(account)
         return None if lease is None else lease.fence
 
@@ -289,11 +289,11 @@ class ClusterNode:
             self._changed.set()
 
     def _lost(self, lease: HeldLease) -> None:
-        """Close an account whose lease is over."""
+        """Close an account whose lease has ended."""
         if self._pool is not None and (worker := self._pool.worker(lease.account)) is not None:
             worker.give_up(lease.lost())
             self._pool.look_now()
 
     async def remove_unplaced(self, name: str) -> None:
-        """Remove an account that no node has; raise `AccountConflict` where one is about to have it."""
+        """Remove an account that no node has; raise `AccountConflict` if one is about to take it."""
         await self._running_moves().remove_unplaced(name)

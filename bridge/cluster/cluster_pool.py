@@ -1,7 +1,7 @@
-"""The pool of all nodes, as one of them offers it: a `ChatBackend` and an `AccountControl` in front of its own pool.
+"""The pool of all nodes as seen from one of them: a `ChatBackend` and an `AccountControl` in front of its own pool.
 
-The queue of the node that has an account is the one authority over it. A chat goes to this node's pool or, by the
-relay, to another one's; as long as it is certain that nothing was sent it may go to the next node.
+The queue of the node that has an account is the only authority over it. A chat goes to this node's pool or, over the
+relay, to another node's; as long as it is certain that nothing was sent, it may go on to the next node.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from bridge.pool.pool import Pool
 from bridge.settings import PoolSettings
 
 PATIENCE = 4
-"""Steps of the nodes within which each of them knows of an account that has moved."""
+"""Steps within which every node learns that an account has moved."""
 AVOIDED = 3.0
-"""Seconds for which a node that was lost gets no chats."""
+"""Seconds for which a lost node gets no chats."""
 
 
 class ClusterPool(RemoteAccounts):
-    """What the endpoint and the dashboard of a node see."""
+    """The backend of a node's endpoint and dashboard."""
 
     def __init__(
         self,
@@ -66,19 +66,19 @@ class ClusterPool(RemoteAccounts):
         return self._settings.queue_limit
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
-        """Answer one chat on whichever node can; see `ChatBackend.chat`."""
+        """Answer one chat on any node that can; see `ChatBackend.chat`."""
         begun, limit = time.monotonic(), wait_of(request, self.queue_limit)
         with self._running_chats.one():
             async with self.turns.turn(request, limit):
                 request = replace(request, start_within=max(limit - (time.monotonic() - begun), 0.0))
-                # the account of a client's own login is here
+                # the account of a client's own login is on this node
                 chat = self.pool.chat(request) if request.tokens else self._searched(request)
                 async with aclosing(chat) as events:
                     async for event in events:
                         yield event
 
     async def _searched(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
-        """Answer one chat whose key may have it now."""
+        """Answer one chat on the first node that can; its key's turn has come."""
         search = ChatSearch(self, request, await self._home_of(request))
         while (route := await search.next_route()) is not None:
             chat = self._chat_at(route, search.request_at(route))
@@ -95,7 +95,7 @@ class ClusterPool(RemoteAccounts):
         allowed = [name for name in names if request.caller.may_use(name)]
         try:
             place = await self.pool.conversations.find(request, allowed)
-        except RequestError:  # this node does not know it yet, or not any more; another one may
+        except RequestError:  # unknown to this node; another one may know it
             return None
         return None if place is None else place.account
 
@@ -113,7 +113,7 @@ class ClusterPool(RemoteAccounts):
         return routes(request, others, own, queue.busy(), waiting)
 
     def route_to(self, account: str) -> Route | None:
-        """Return the way to the node that has an account; it waits there as long as for any."""
+        """Return the route to the node that has an account; see `Nodes`."""
         node = self.node_of(account)
         if node is not None:
             return Route(node, is_free=False, load=0) if self._is_there(node) and not node.is_draining else None
@@ -121,14 +121,14 @@ class ClusterPool(RemoteAccounts):
         return Route(None, is_free=False, load=0) if has_it else None
 
     def avoid(self, node: NodeInfo) -> None:
-        """Leave out a node that was lost just now."""
+        """Skip a node for `AVOIDED` seconds after it was lost."""
         self._lost[node.id] = time.monotonic() + AVOIDED
 
     def _is_there(self, node: NodeInfo) -> bool:
         return self._lost.get(node.id, 0.0) <= time.monotonic()
 
     def moving(self, request: ChatRequest) -> set[str]:
-        """Return the accounts that the chat may use and that no node has open which will keep them."""
+        """Return the accounts that the chat may use and that no node has open and will keep."""
         stay = set() if self.node.is_draining else {slot.worker.name for slot in self.pool.own()}
         for node in self.others():
             if not node.is_draining and self._is_there(node):
@@ -136,13 +136,13 @@ class ClusterPool(RemoteAccounts):
         return {name for name in self.node.view.names - stay if request.caller.may_use(name)}
 
     def news(self) -> object:
-        """Return what is another object whenever the nodes have said how they are."""
+        """Return an object that is replaced each time the nodes' reports are read."""
         return self.node.view.nodes
 
     async def drain(self, limit: float) -> None:
         """Give the accounts to other nodes, each after its chat, which has `limit` seconds to end.
 
-        Meanwhile other nodes answer what this one is asked.
+        Meanwhile other nodes answer this node's clients.
         """
         self._drained_at = time.monotonic() + limit
         self.node.drain()
@@ -150,12 +150,12 @@ class ClusterPool(RemoteAccounts):
         await self.node.given_back()
 
     async def ended_elsewhere(self) -> None:
-        """Wait for the chats that other nodes answer, as long as for those of this one; then break them off."""
+        """Wait for this node's chats on other nodes until the limit of `drain`, then abort them."""
         if not await self._running_chats.ended(max(self._drained_at - time.monotonic(), 0.0)):
             self.client.abort()
 
     def hurry(self) -> bool:
-        """Give the running chats no more time; see `ChatQueue.hurry`."""
+        """Stop waiting for the running chats; see `ChatQueue.hurry`."""
         return any([self.pool.hurry(), self._running_chats.hurry()])
 
     def models(self) -> Sequence[Model]:
@@ -163,7 +163,7 @@ class ClusterPool(RemoteAccounts):
         return self.pool.models()
 
     def model(self, name: str) -> Model:
-        """Return what a name means; see `ChatBackend`."""
+        """Return the model of that name; see `ChatBackend`."""
         return self.pool.model(name)
 
     def first_model(self) -> Model:
@@ -186,7 +186,7 @@ class ClusterPool(RemoteAccounts):
         return await self.pool.is_live(token)
 
     def unready(self) -> str | None:
-        """Return why no chat could be taken now; see `ChatBackend`."""
+        """Return why the cluster can take no chat now; see `ChatBackend`."""
         reason = self.pool.unready()
         if reason is None or self.pool.queue.is_draining:
             return reason
@@ -199,7 +199,7 @@ class ClusterPool(RemoteAccounts):
 
     @asynccontextmanager
     async def hold(self, name: str) -> AsyncGenerator[Visit]:
-        """Keep chats away from an account of this node; see `AccountControl`."""
+        """Hold an account of this node back from chats; see `AccountControl`."""
         if (node := self.node_of(name)) is not None:
             raise AccountConflict(f"The account {name} is on the node {node.node}; open its live view there.")
         async with self.pool.hold(name) as visit:

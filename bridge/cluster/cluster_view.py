@@ -1,4 +1,4 @@
-"""What a node has seen of its cluster at its last step: the nodes, the accounts, and since when; no I/O."""
+"""A node's view of its cluster as of its last step: the nodes, the accounts, and since when; no I/O."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from bridge.cluster.node_directory import NodeInfo
 from bridge.cluster.placement import Place
 
 SETTLED = 2.0
-"""Leases for which a node must have been there before accounts move to it."""
+"""Lease lengths for which a node must have been present before accounts move to it."""
 LEFT = 60.0
-"""Seconds after which an account that no node takes is not about to come to one."""
+"""Seconds after which an account that no node takes no longer counts as about to move to one."""
 
 
 class ClusterView:
@@ -19,22 +19,22 @@ class ClusterView:
 
     def __init__(self, seconds: float) -> None:
         self.nodes: Sequence[NodeInfo] = ()
-        """The nodes that were there at the last step, this one too."""
+        """The nodes that were present at the last step, this one included."""
         self.names: frozenset[str] = frozenset()
-        """The accounts that some node has, or is about to have."""
+        """The accounts that a node has, or is about to take."""
         self.models: Mapping[str, Sequence[Mapping[str, Any]]] = {}
-        """The base models of each site with such an account, also while no node has it open."""
+        """The base models of each site with such an account, kept while no node has it open."""
         self._seconds = seconds
         self._seen_since: dict[str, float] = {}
         self._free_since: dict[str, float] = {}
 
     def note_nodes(self, nodes: Sequence[NodeInfo], now: float) -> None:
-        """Note which nodes there are."""
+        """Record the nodes that are present."""
         self.nodes = nodes
         self._seen_since = {info.id: self._seen_since.get(info.id, now) for info in nodes}
 
     def note_accounts(self, names: Collection[str], free: Collection[str], now: float) -> None:
-        """Note which accounts there are, and which of them no node has."""
+        """Record the known accounts, and those that no node has."""
         self._free_since = {name: self._free_since.get(name, now) for name in free}
         left = {name for name in free if self.free_for(name, now) > LEFT}
         self.names = frozenset(names) - left
@@ -43,12 +43,12 @@ class ClusterView:
         self.models = models if is_open >= self.names else {**self.models, **models}
 
     def free_for(self, name: str, now: float) -> float:
-        """Return the seconds since when no node has the account."""
+        """Return for how many seconds no node has had the account; 0 if one has it."""
         return now - self._free_since.get(name, now)
 
     @property
     def is_known(self) -> bool:
-        """Tell whether a client could be told what the other nodes answer, if there are some."""
+        """Tell whether the models of the other nodes, if there are any, are known."""
         is_alone = len(self.nodes) == 1
         return is_alone or bool(self.models) or not self.names
 
@@ -58,23 +58,23 @@ class ClusterView:
         return self._free_since.keys()
 
     def knows(self, name: str) -> bool:
-        """Tell whether an account is one of the cluster's, also one that no node takes."""
+        """Tell whether the cluster has an account of that name, including one that no node takes."""
         return name in self.names or name in self._free_since
 
     def fence_of(self, name: str) -> int:
-        """Return the largest number under which a node says to have the account; 0 without one."""
+        """Return the largest fence under which a node says it holds the account; 0 if none does."""
         said = (account for info in self.nodes for account in info.accounts if account["name"] == name)
         return max((int(account.get("fence", 0)) for account in said), default=0)
 
     def held(self) -> set[str]:
-        """Return the accounts that some node says to have."""
+        """Return the accounts that any node says it has."""
         return {str(account["name"]) for info in self.nodes for account in info.accounts}
 
     def places(self, own: NodeInfo) -> list[Place]:
-        """Return the nodes as accounts see them, `own` as it is now; of one that was restarted the last start."""
+        """Return each node as a place for accounts, with `own` up to date and only the last start of each."""
         return list({info.node: info.place for info in [*self.nodes, own]}.values())
 
     def settled(self, places: Sequence[Place], own: str, now: float) -> list[Place]:
-        """Return the nodes to which accounts may move from the node `own`."""
+        """Return the places to which accounts may move from the node `own`, and that node itself."""
         long_there = {info.node for info in self.nodes if now - self._seen_since[info.id] >= SETTLED * self._seconds}
         return [place for place in places if place.node in long_there or place.node == own]

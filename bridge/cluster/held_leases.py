@@ -1,8 +1,8 @@
-"""The leases of this node: renewed in time, and given up by its own clock, whatever the store does.
+"""The leases of this node, renewed in time and expired by its own clock, whatever the store does.
 
-The order that keeps two nodes from one account: the clock is read, then the lease is renewed; it counts for 0.8 of its
-length from that reading. So it is over here before it can be over in the store. `check` compares right before each side
-effect, and the watch calls `on_lost` at the moment itself, so that what is open is closed.
+The clock is read before the lease is renewed, and the lease counts for 0.8 of its length from that reading. So it ends
+here before it can end in the store, and two nodes never use one account. `check` compares right before each side
+effect; the watch calls `on_lost` when the lease ends, so that the page is closed.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ TRUSTED = 0.8
 RENEWALS = 4
 """How often a lease is renewed within its length."""
 LONGEST_SLEEP = 0.25
-"""Seconds between two looks of the watch, also where nothing is due."""
+"""Longest pause of the watch in seconds, even if nothing is due."""
 
 
 MOST_GENERATING = 100
-"""Conversations of an account that its next owner is told of, the last ones."""
+"""Conversations, the latest ones, that are passed on to an account's next owner."""
 
 
 class HeldLease:
-    """A lease of this node; an `Ownership`. It counts until `deadline` on the clock, unless it is `lost` before."""
+    """A lease of this node; an `Ownership`. It counts until `deadline` on the clock, unless `is_lost` is set before."""
 
     def __init__(self, account: str, fence: int, deadline: float, clock: Callable[[], float]) -> None:
         self.account = account
@@ -41,32 +41,32 @@ class HeldLease:
         self.left_generating: Sequence[str] = ()
         """The conversations in which the site may still generate for an earlier owner."""
         self.generating: Sequence[str] = ()
-        """Those in which it may generate now."""
+        """The conversations in which it may generate now."""
         self.on_generating: Callable[[], None] = lambda: None
         self._clock = clock
 
     def generates(self, conversations: Sequence[str]) -> None:
-        """Note for the next owner in which conversations the site may generate now."""
+        """Record for the next owner the conversations in which the site may generate now."""
         self.generating = tuple(conversations[-MOST_GENERATING:])
         self.on_generating()
 
     @property
     def counts(self) -> bool:
-        """Tell whether the account is this node's now."""
+        """Tell whether this node has the account now."""
         return not self.is_lost and self._clock() < self.deadline
 
     def check(self) -> None:
-        """Raise `LeaseLost` where another node may own the account by now."""
+        """Raise `LeaseLost` if another node may have the account by now."""
         if not self.counts:
             raise self.lost()
 
     def lost(self) -> LeaseLost:
-        """Return the error of whatever is done after the lease."""
-        return LeaseLost(f"The account {self.account} is not this node's any more.")
+        """Return the error for actions after the lease has ended."""
+        return LeaseLost(f"This node no longer has the account {self.account}.")
 
 
 class HeldLeases:
-    """Takes, renews and gives back the leases of one node; calls `on_lost` once for each that is lost."""
+    """The leases of one node: acquires, renews and releases them; calls `on_lost` once for each that is lost."""
 
     def __init__(
         self,
@@ -84,34 +84,34 @@ class HeldLeases:
         self._is_reachable = True
 
     def start(self) -> None:
-        """Begin to renew and to watch."""
+        """Start to renew and to watch the leases."""
         self._tasks.keep(self._renew)
         self._tasks.keep(self._watch)
 
     async def close(self) -> None:
-        """Give all leases back, and stop."""
+        """Release all leases, and stop."""
         for name in list(self._leases):
             with suppress(ClusterUnavailable):
                 await self.release(name)
         await self._tasks.close()
 
     def of(self, account: str) -> HeldLease | None:
-        """Return the lease on an account, if it counts."""
+        """Return the lease on an account if it still counts."""
         lease = self._leases.get(account)
         return lease if lease is not None and lease.counts else None
 
     def names(self) -> list[str]:
-        """Return the accounts that are this node's now; any thread may ask."""
+        """Return the accounts that this node has now; safe to call from any thread."""
         return [lease.account for lease in list(self._leases.values()) if lease.counts]
 
     async def acquire(self, account: str) -> HeldLease | None:
-        """Take an account, if it is free; the caller has closed whatever it had open of it."""
+        """Acquire the lease of a free account; the caller must have closed any earlier page of it."""
         asked = self._clock()
         fence = await self._store.acquire(account, self.holder)
         if fence is None:
             return None
         deadline = asked + TRUSTED * self._store.seconds
-        if (held := self.of(account)) is not None and held.fence == fence:  # two have asked for it at once
+        if (held := self.of(account)) is not None and held.fence == fence:  # two callers acquired it at once
             held.deadline = max(held.deadline, deadline)
             return held
         lease = HeldLease(account, fence, deadline, self._clock)
@@ -119,10 +119,10 @@ class HeldLeases:
         return lease
 
     async def release(self, account: str) -> None:
-        """Give an account back; the caller has closed what it had open of it."""
+        """Release the lease of an account; the caller must have closed its page."""
         lease = self._leases.pop(account, None)
         if lease is not None:
-            lease.is_lost = True  # first: from now on nothing may be done, whatever the store answers
+            lease.is_lost = True  # first: nothing may use the account from here on, whatever the store answers
             await self._store.release(account, self.holder, lease.fence)
 
     async def renew_now(self) -> None:
@@ -148,7 +148,7 @@ class HeldLeases:
         self._is_reachable = True
         if not is_ours:
             self._lose(lease)
-        elif lease.counts:  # else it was over before the answer came, and what was open is being closed
+        elif lease.counts:  # else it ended before the answer came, and its page is being closed
             lease.deadline = asked + TRUSTED * self._store.seconds
 
     async def _watch(self) -> None:
@@ -164,6 +164,6 @@ class HeldLeases:
         if self._leases.get(lease.account) is lease:
             del self._leases[lease.account]
             lease.is_lost = True
-            logger.warning("The lease on the account {} is over; it is closed here", lease.account)
-            with errors_logged("while an account was closed whose lease is over"):
+            logger.warning("The lease on the account {} has ended; this node closes it", lease.account)
+            with errors_logged("while closing an account whose lease has ended"):
                 self._on_lost(lease)

@@ -1,8 +1,8 @@
-"""Leases on accounts: at most one node has an account at a time, for a limited time, under a number that only grows.
+"""Leases on accounts: at most one node has an account at a time, for a limited time, under a growing fence.
 
-`MemoryLeases` keeps them for nodes within one process, `RedisLeases` for all others. A lease that is not renewed within
-its time ends by itself. The number, the fence, is larger for each later lease on the same account, also where the store
-has lost its data, so that a late write of an earlier owner can be told from one of the present owner.
+`MemoryLeases` keeps them for nodes within one process, `RedisLeases` for all others. A lease that is not renewed
+expires. The fence is a number that is larger for each later lease on the same account, even if the store has lost its
+data, so that a late write of an earlier owner can be told from one of the present owner.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ MILLISECONDS = 1000
 
 @dataclass(frozen=True, slots=True)
 class HeldBy:
-    """Which node has an account, and under which fence."""
+    """The holder of an account, and its fence."""
 
     holder: str
     fence: int
 
 
 class LeaseStore(Protocol):
-    """Where leases are kept. `holder` names a node and its start; all raise `ClusterUnavailable` where it is down."""
+    """A store of leases. `holder` names a node and its start; all methods raise `ClusterUnavailable` if it is down."""
 
     @property
     def seconds(self) -> float:
@@ -33,9 +33,9 @@ class LeaseStore(Protocol):
         ...
 
     async def acquire(self, account: str, holder: str) -> int | None:
-        """Take a free account and return its fence, or None where it is taken or must be left alone for a while.
+        """Acquire a free account and return its fence, or None if it is taken or must be left alone for a while.
 
-        What `holder` has already it is given again: the answer to its last call may have been lost.
+        A `holder` that already has the lease gets it again: the answer to its last call may have been lost.
 
         An account that the store does not know, because it is new or the store has lost its data, is left alone for the
         length of a lease: until then an owner that the store has forgotten may still act.
@@ -43,21 +43,21 @@ class LeaseStore(Protocol):
         ...
 
     async def renew(self, account: str, holder: str, fence: int) -> bool:
-        """Prolong a lease; False where somebody has taken the account since, or may have."""
+        """Renew a lease; return False if another holder has taken the account since, or may have."""
         ...
 
     async def release(self, account: str, holder: str, fence: int) -> bool:
-        """End a lease, if it is still this one; tell whether it was."""
+        """Release a lease if it is still this one; tell whether it was."""
         ...
 
     async def holders(self, accounts: Collection[str]) -> Mapping[str, HeldBy]:
-        """Return who has which of these accounts; free ones are left out."""
+        """Return the holders of these accounts by name; free ones are left out."""
         ...
 
 
 @dataclass(slots=True)
 class _Entry:
-    """What is known of one account."""
+    """The lease of one account; `since` is when the store first heard of it."""
 
     since: float
     fence: int = 0
@@ -80,7 +80,7 @@ class MemoryLeases:
         self._entries: dict[str, _Entry] = {}
 
     async def acquire(self, account: str, holder: str) -> int | None:
-        """Take a free account; see `LeaseStore`."""
+        """Acquire a free account; see `LeaseStore`."""
         now = self._clock()
         entry = self._entries.setdefault(account, _Entry(now))
         if now < entry.since + self.seconds or (self._is_held(entry) and entry.holder != holder):
@@ -93,7 +93,7 @@ class MemoryLeases:
         return entry.fence
 
     async def renew(self, account: str, holder: str, fence: int) -> bool:
-        """Prolong a lease; see `LeaseStore`."""
+        """Renew a lease; see `LeaseStore`."""
         entry = self._entries.setdefault(account, _Entry(self._clock()))
         if self._is_held(entry) and (entry.holder, entry.fence) != (holder, fence):
             return False
@@ -103,7 +103,7 @@ class MemoryLeases:
         return True
 
     async def release(self, account: str, holder: str, fence: int) -> bool:
-        """End a lease; see `LeaseStore`."""
+        """Release a lease; see `LeaseStore`."""
         entry = self._entries.get(account)
         if entry is None or not self._is_held(entry) or (entry.holder, entry.fence) != (holder, fence):
             return False
@@ -111,12 +111,12 @@ class MemoryLeases:
         return True
 
     async def holders(self, accounts: Collection[str]) -> Mapping[str, HeldBy]:
-        """Return who has which of these accounts; see `LeaseStore`."""
+        """Return the holders of these accounts; see `LeaseStore`."""
         entries = ((name, self._entries.get(name)) for name in accounts)
         return {name: HeldBy(entry.holder, entry.fence) for name, entry in entries if entry and self._is_held(entry)}
 
     def forget_everything(self) -> None:
-        """Lose all data, as a store does that was kept in memory and is restarted."""
+        """Drop all data, like an in-memory store that is restarted."""
         self._entries.clear()
 
     def _is_held(self, entry: _Entry) -> bool:

@@ -1,4 +1,4 @@
-"""The stored accounts of a node, as its pool sees them: those alone that the node has a lease on."""
+"""The stored accounts of a node as its pool sees them: only those that the node has a lease on."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from bridge.storage.profiles import Stamp
 
 KEEPS_NAME = "An account of a cluster keeps its name; remove {name}, and log in again as {to}."
 UNFIT = 60.0
-"""Seconds for which an account is not tried again on a node that could not open it."""
+"""Seconds before a node tries again to open an account that it could not open."""
 
 
 class OwnedWorker(PoolWorker, Protocol):
-    """A worker that asks, before whatever it does, whether the account is still this node's."""
+    """A worker that checks before each action whether this node still has the account."""
 
     ownership: Ownership
 
 
 class OwnedAccounts(Protocol):
-    """`StoredAccounts` whose workers can be told of their ownership."""
+    """`StoredAccounts` whose workers take an `Ownership`."""
 
     def stamps(self) -> Mapping[str, Stamp | None]:
         """See `StoredAccounts`."""
@@ -40,9 +40,9 @@ class OwnedAccounts(Protocol):
 
 
 class LeasedAccounts:
-    """`StoredAccounts` of a node. `claim` gets a lease on an account that somebody wants here, or raises `SetupError`.
+    """`StoredAccounts` of a node. `claim` acquires the lease on an account wanted here, or raises `SetupError`.
 
-    `forget` has an account be removed for all nodes; it blocks, and raises a `BridgeError` where that cannot be.
+    `forget` removes an account for all nodes; it blocks, and raises a `BridgeError` if it cannot.
     """
 
     def __init__(
@@ -57,26 +57,26 @@ class LeasedAccounts:
         self._claim = claim
         self._forget = forget
         self.closed: set[str] = set()
-        """Accounts that this node is about to give back, and has closed."""
+        """Accounts that this node has closed and is about to give back."""
         self.unfit: dict[str, float] = {}
-        """Accounts that could not be opened here, and when by the monotonic clock they may be tried again."""
+        """Accounts that could not be opened here, and the monotonic time at which each may be tried again."""
 
     def stamps(self) -> Mapping[str, object]:
-        """Return the accounts that are this node's now; with a new lease each may be tried again."""
+        """Return the stamps of this node's accounts; a new lease changes the stamp, so the account is tried again."""
         stored = self._stored.stamps()
         held = [lease for name in self._leases.names() if (lease := self._leases.of(name)) is not None]
         mine = [lease for lease in held if lease.account in stored and lease.account not in self.closed]
         return {lease.account: (stored[lease.account], lease.fence) for lease in mine}
 
     async def claim(self, name: str) -> None:
-        """Have a lease on the account."""
+        """Acquire the lease on the account unless this node has it."""
         if self._leases.of(name) is None:
             await self._claim(name)
 
     async def worker(self, name: str) -> PoolWorker:
-        """Return a worker that acts as long as the lease counts."""
+        """Return a worker that acts only while the lease counts."""
         if (lease := self._leases.of(name)) is None:
-            raise SetupError("It is not this node's any more.")
+            raise SetupError("This node no longer has it.")
         try:
             worker = await self._stored.worker(name)
         except SetupError:
@@ -87,10 +87,10 @@ class LeasedAccounts:
         return worker
 
     def remove(self, name: str) -> None:
-        """Delete what is stored under that name: for all nodes first, else it would come back from them."""
+        """Delete what is stored under that name: in the cluster first, else the other nodes would restore it."""
         self._forget(name)
         self._stored.remove(name)
 
     def rename(self, name: str, to: str) -> None:
-        """Refuse it: the name is what the nodes agree by."""
+        """Raise `SetupError`: nodes identify an account by its name."""
         raise SetupError(KEEPS_NAME.format(name=name, to=to))

@@ -1,7 +1,7 @@
-"""Makes a bridge a node of a cluster: its accounts, its listener for other nodes, the pool of all before its own.
+"""Joins a bridge to a cluster: its accounts, its listener for other nodes, and the pool of all nodes.
 
-The order of the end: the node says that it drains, and gives back what is idle; running chats end; the pages are
-closed; what is left is given back; the listener and Redis go last.
+The order of the shutdown: the node announces that it drains and gives back its idle accounts; running chats end; the
+pages are closed; the remaining accounts are given back; the listener and the connection to Redis close last.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import Telemetry
 
 CALLS = 4
-"""Calls to Redis that fit into a lease, each at its limit."""
+"""Calls to Redis that fit into a lease, even if each takes as long as it may."""
 SHORTEST_KEY = 16
-"""Characters that the nodes' common key has at least."""
+"""Least number of characters of the nodes' common key."""
 
 
 class Membership:
-    """The part of a bridge in its cluster."""
+    """A bridge's membership of its cluster."""
 
     def __init__(
         self, settings: ClusterSettings, queue: PoolSettings, node: ClusterNode, stack: AsyncExitStack
@@ -49,7 +49,7 @@ class Membership:
         self._settings, self._queue = settings, queue
         self._stack = stack
         self._parts = AsyncExitStack()
-        """What ends before the connection to Redis does."""
+        """The parts that must close before the connection to Redis."""
         self._usage = RedisUsage(node.link)
         self._parts.push_async_callback(self._usage.close)
 
@@ -58,7 +58,7 @@ class Membership:
         return self.node.accounts(stored)
 
     async def start(self, pool: Pool, telemetry: Telemetry) -> ClusterPool:
-        """Listen for other nodes, begin to take accounts for `pool`, and return the pool of all nodes."""
+        """Listen for other nodes, start taking accounts for `pool`, and return the pool of all nodes."""
         settings = self._settings
         signing = Signing(key_of(settings), self.node.clock.now, self.node.name)
         questions = NodeQuestions()
@@ -82,19 +82,19 @@ class Membership:
         return everywhere
 
     async def stop(self) -> None:
-        """Take and give no more accounts, and tell the others what they do not know yet."""
+        """Stop moving accounts, and send the other nodes what they do not know yet."""
         await self.node.stop()
         await self._parts.aclose()
 
 
 def _reached(host: str, address: str) -> str:
-    """Return where other nodes reach a listener; one on all addresses by the name of this machine."""
+    """Return the address of a listener for other nodes; one on all interfaces goes by the machine's name."""
     everywhere = host in ("0.0.0.0", "::")
     return f"http://{socket.gethostname()}:{address.rpartition(':')[2]}" if everywhere else address
 
 
 def key_of(settings: ClusterSettings) -> str:
-    """Return the nodes' common key; raise `SetupError` where it is too short to be a secret."""
+    """Return the nodes' common key; raise `SetupError` if it is too short to be a secret."""
     key = "" if settings.key is None else settings.key.get_secret_value()
     if len(key) < SHORTEST_KEY:
         raise SetupError(f"cluster.key must have at least {SHORTEST_KEY} characters where cluster.url is set.")
@@ -105,8 +105,8 @@ def key_of(settings: ClusterSettings) -> str:
 async def joined(
     settings: ClusterSettings, store: ProfileStore, keys: KeyStore, capacity: int
 ) -> AsyncGenerator[ClusterNode]:
-    """Be a node of the cluster that the settings name; raises `SetupError` where that cannot be."""
-    assert settings.url is not None, "only with an address"  # noqa: S101
+    """Join the cluster of the settings, yield the node, and leave; raise `SetupError` if it cannot join."""
+    assert settings.url is not None, "needs cluster.url"  # noqa: S101
     link = connect(settings.url.get_secret_value(), settings.name, settings.lease / CALLS)
     try:
         shared = SharedKeys(link, keys, settings.key.get_secret_value() if settings.key else "")
@@ -124,7 +124,7 @@ async def joined(
 async def membership(
     settings: ClusterSettings, queue: PoolSettings, config: Path, store: ProfileStore, memory: float
 ) -> AsyncGenerator[Membership]:
-    """Be a node; `memory` is how many MiB its browser may take. Raises `SetupError` where that cannot be."""
+    """Join the cluster; `memory` is the memory of this node's browser in MiB. Raise `SetupError` if it cannot join."""
     key_of(settings)
     async with (
         AsyncExitStack() as stack,
@@ -144,9 +144,9 @@ async def pools_of_a_node(
     telemetry: Telemetry,
     memory: float,
 ) -> AsyncGenerator[tuple[Pool, ClusterPool]]:
-    """Run the pool that is `made` of this node's accounts as a part of the cluster; yield it, and the pool of all.
+    """Run the pool that `made` builds from this node's accounts; yield it and the pool of all nodes.
 
-    It keeps the time of the cluster, as its profiles do.
+    This node's pool and profiles use the cluster's time.
     """
     async with membership(settings, queue, config, store, memory) as member:
         store.now = member.node.clock.now

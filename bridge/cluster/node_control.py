@@ -1,4 +1,4 @@
-"""What an operator sees of all nodes and does with them, from one of them: a `ClusterControl`."""
+"""The operator's view and control of all nodes from one of them: a `ClusterControl`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class NodeControl:
         self._node = node
 
     def nodes(self) -> Sequence[NodeStatus]:
-        """Return the nodes; of one that is being restarted its new start. See `ClusterControl`."""
+        """Return the nodes; a node that is restarting appears once, with its new start. See `ClusterControl`."""
         others = [info for info in self._node.view.nodes if info.id != self._node.id]
         leaving_first = sorted([*others, self._node.info()], key=lambda info: not info.is_draining)
         known = {info.node: info for info in leaving_first}
@@ -27,7 +27,7 @@ class NodeControl:
         return sorted(self._node.view.free)
 
     async def drain(self, node: str, *, is_draining: bool) -> NodeStatus:
-        """Drain a node, or end that; see `ClusterControl`."""
+        """Drain a node, or stop draining it; see `ClusterControl`."""
         await self._node.directory.drain(node, is_draining=is_draining)
         self._node.note_drained(node, is_draining=is_draining)
         gone = NodeStatus(node, "", "", 0, 0, 0, 0, 0)

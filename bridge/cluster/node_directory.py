@@ -1,4 +1,4 @@
-"""The nodes of the cluster: each says every second or so how it is, and is gone when it has not for too long."""
+"""The directory of the cluster's nodes: each publishes its state at every step, and drops out when it stops."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bridge.errors import NotThere
 from bridge.throttle import Throttle
 
 PROTOCOL = 1
-"""Version of what nodes say to each other; those of another one are left alone."""
+"""Version of the protocol between nodes; nodes with another version are ignored."""
 
 LOOK = Script(
     """
@@ -37,21 +37,21 @@ end
 return found
 """
 )
-"""Gives Redis' time in milliseconds, then what the nodes have said of late; with a node's own id and document it takes
-these first."""
+"""Returns Redis' time in milliseconds, then the nodes' recent documents; given a node's id and document, stores that
+document first."""
 MOST_ACCOUNTS = 2**31
-"""Accounts that a node may say to have room for."""
+"""Upper bound on the capacity that a node may report."""
 WARN_EVERY = 60.0
-"""Seconds between two warnings of nodes that cannot be read."""
+"""Seconds between two warnings about unreadable entries."""
 LEAVE = Script("return redis.call('HDEL', KEYS[1], ARGV[1])")
 
 
 @dataclass(frozen=True, slots=True)
 class NodeInfo:
-    """How a node is: `id` names it and its start, `address` is where other nodes reach it.
+    """The state of a node: `id` names it and its start, `address` is where other nodes reach it.
 
     `accounts` are the accounts that it has, in the form of `wire`; `models` the base models of each of their sites;
-    `unfit` are accounts that it could not open; `clock_ahead` is by how many seconds its wall clock is ahead of Redis'.
+    `unfit` the accounts that it could not open; `clock_ahead` the seconds by which its wall clock is ahead of Redis'.
     """
 
     node: str
@@ -70,20 +70,20 @@ class NodeInfo:
 
     @property
     def id(self) -> str:
-        """Return what no other node has, nor this one after another start."""
+        """Return the id, unique to this node and this start of it."""
         return f"{self.node}.{self.start}"
 
     @property
     def place(self) -> Place:
-        """Return it as accounts see it."""
+        """Return the node as a place for accounts."""
         held = frozenset(str(account["name"]) for account in self.accounts)
         return Place(self.node, self.capacity, held, self.is_draining, frozenset(map(str, self.unfit)))
 
 
 class NodeDirectory:
-    """What the nodes say of themselves, in one hash in Redis; what is older than `milliseconds` counts no more.
+    """The nodes' documents in one hash in Redis; those older than `milliseconds` are dropped.
 
-    Each time the nodes are looked at, a node's `clock` hears what time it is there.
+    Each read also updates this node's `clock` with Redis' time.
     """
 
     def __init__(self, link: RedisLink, milliseconds: int, clock: ClusterClock | None = None) -> None:
@@ -94,12 +94,12 @@ class NodeDirectory:
         self._warned = Throttle(1, WARN_EVERY)
 
     async def announce(self, info: NodeInfo) -> list[NodeInfo]:
-        """Say how this node is, and return all nodes that are there now, this one too."""
+        """Publish this node's state, and return all nodes that are present, this one included."""
         document = json.dumps({name: getattr(info, name) for name in NodeInfo.__dataclass_fields__})
         return await self._look(info.id, document)
 
     async def nodes(self) -> list[NodeInfo]:
-        """Return the nodes that are there now."""
+        """Return the nodes that are present."""
         return await self._look()
 
     async def _look(self, *said: str) -> list[NodeInfo]:
@@ -110,15 +110,15 @@ class NodeDirectory:
         return await off_loop(sum(map(len, documents)), self._read, documents)
 
     async def leave(self, info: NodeInfo) -> None:
-        """Be a node no more."""
+        """Remove this node's document."""
         await self._link.run(LEAVE, [self._key], info.id)
 
     async def draining(self) -> set[str]:
-        """Return the names of the nodes that their operator wants to have no accounts."""
+        """Return the names of the nodes that an operator has set to drain."""
         return await self._link.members(self._link.of_cluster("draining"))
 
     async def drain(self, node: str, *, is_draining: bool) -> None:
-        """Want that a node has no accounts, or may have some again; raises `NotThere` where there is no such node."""
+        """Set a node to drain, or to take accounts again; raise `NotThere` if there is no such node."""
         known = {info.node for info in await self.nodes()} | await self.draining()
         if node not in known:
             raise NotThere(f"There is no node {node!r} in the cluster; there are {', '.join(sorted(known)) or 'none'}.")
@@ -126,7 +126,7 @@ class NodeDirectory:
         await change(self._link.of_cluster("draining"), node)
 
     def _read(self, documents: Sequence[bytes]) -> list[NodeInfo]:
-        """Return the nodes of the same protocol, but for those that cannot be read."""
+        """Return the nodes with the same protocol; skip and log entries that cannot be read."""
         found = []
         for document in documents:
             try:
@@ -138,17 +138,17 @@ class NodeDirectory:
 
 
 def accounts_of(node: NodeInfo) -> list[Account]:
-    """Return the accounts that a node has said to have."""
+    """Return the accounts that a node reports."""
     return [account_of(said) for said in node.accounts]
 
 
 def models_of(node: NodeInfo) -> dict[str, list[Model]]:
-    """Return the base models of each site that a node has said to have accounts of."""
+    """Return the base models of each site for which a node reports accounts."""
     return {site: [model_of(base) for base in bases] for site, bases in node.models.items()}
 
 
 def _read_one(document: bytes) -> list[NodeInfo]:
-    """Return a node; none where it has another protocol. What is wrong raises here, and nowhere later."""
+    """Return a node, or none if it has another protocol; validate all fields here, so that later reads cannot fail."""
     said = json.loads(document)
     if said.get("protocol") != PROTOCOL:
         return []
@@ -156,7 +156,7 @@ def _read_one(document: bytes) -> list[NodeInfo]:
     accounts_of(info), models_of(info)
     fences = [account.get("fence", 0) for account in info.accounts]
     if not (0 <= info.capacity < MOST_ACCOUNTS and math.isfinite(info.clock_ahead)):
-        raise ValueError("a number that cannot be")
+        raise ValueError("a number is out of range")
     if not all(isinstance(fence, int) for fence in fences):
-        raise TypeError("a fence that is none")
+        raise TypeError("a fence is not an integer")
     return [info]

@@ -1,7 +1,7 @@
-"""Hints from node to node that accounts have moved: each node then looks at once, and not only at its next step.
+"""Hints between nodes that accounts have moved, so that each node makes its next step at once.
 
-They are the entries of a short stream in Redis, which works alike behind Sentinel and in a Redis Cluster. One that is
-lost costs the wait for a step: what is true stands in the leases and in the directory of nodes.
+They are entries of a short stream in Redis, which works the same behind Sentinel and in a Redis Cluster. A lost hint
+only delays a node until its next step: the leases and the directory of nodes hold the state.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from bridge.tasks import Tasks
 KEPT = 16
 """Hints that Redis keeps."""
 PAUSE = 1.0
-"""Seconds before Redis is asked again where it could not be reached."""
+"""Seconds before the next read after Redis could not be reached."""
 
 
 class NodeHints:
-    """Tells of moves, and calls `on_hint` at those of others."""
+    """A sender of hints that also listens: it calls `on_hint` for each hint of another node."""
 
     def __init__(self, link: RedisLink, node: str, on_hint: Callable[[], None]) -> None:
         self._link = link
@@ -31,7 +31,7 @@ class NodeHints:
         self._tasks = Tasks()
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start listening."""
         self._tasks.keep(self._listen)
 
     async def close(self) -> None:
@@ -39,7 +39,7 @@ class NodeHints:
         await self._tasks.close()
 
     async def tell(self) -> None:
-        """Tell the other nodes that something has moved."""
+        """Send a hint to the other nodes."""
         with suppress(ClusterUnavailable):
             await self._link.append(self._stream, KEPT, node=self._node)
 

@@ -1,7 +1,7 @@
-"""What the nodes ask each other about what each of them keeps: the other side of `other_nodes.OtherNodes`.
+"""Questions between nodes about the data that each of them keeps; implements `other_nodes.OtherNodes`.
 
-`POST /internal/ask` is answered with JSON, `POST /internal/read` with bytes. Redis has the names of all nodes that have
-been there in the last days, so that an id of one that is away is told from an id of nobody.
+`POST /internal/ask` answers with JSON, `POST /internal/read` with bytes. Redis keeps the names of all nodes of the last
+30 days, so that the id of an absent node can be told from an unknown id.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from bridge.errors import ClusterUnavailable, NodeLost
 from bridge.tasks import Tasks
 
 REMEMBERED = 30 * 86_400
-"""Seconds for which a node is known that is away."""
+"""Seconds for which the name of an absent node is kept."""
 SAY = 3600.0
-"""Seconds between two times at which a node has itself remembered."""
+"""Seconds between two times at which a node stores its name."""
 KNOWN_FOR = 5.0
-"""Seconds for which the names are not read again."""
+"""Seconds for which the names are cached."""
 GLANCE = 4.0
-"""Seconds that a node has to answer where an operator or a client has the others' answers without its own."""
+"""Seconds that a node has to answer before an operator or a client gets the other nodes' answers without it."""
 
 REMEMBER = Script(
     """
@@ -43,11 +43,11 @@ if ARGV[2] then redis.call('ZADD', KEYS[1], now, ARGV[2]) end
 return redis.call('ZRANGE', KEYS[1], 0, -1)
 """
 )
-"""Takes a name, if one is given, and gives all of them."""
+"""Stores a name if one is given, and returns all names."""
 
 
 class NodeQuestions:
-    """Answers other nodes; what is asked before the endpoint runs is refused."""
+    """The handlers of other nodes' questions; a question before the endpoint runs is refused."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
@@ -78,7 +78,7 @@ class NodeQuestions:
 
 def _unknown(subject: str) -> ClusterUnavailable:
     return ClusterUnavailable(
-        f"The node cannot be asked about {subject[:40]!r} now; it starts, or has another version."
+        f"The node cannot answer about {subject[:40]!r} now; it is starting, or runs another version."
     )
 
 
@@ -100,18 +100,18 @@ class Asked:
         return self._info.node
 
     async def ask(self, subject: str, **said: Any) -> dict[str, Any]:
-        """Ask it; see `OtherNode`."""
+        """Ask the node; see `OtherNode`."""
         return await self._client.ask(self._info, {"subject": subject, **said})
 
     @asynccontextmanager
     async def read(self, subject: str, **said: Any) -> AsyncGenerator[AsyncIterator[bytes]]:
-        """Open something of it; see `OtherNode`."""
+        """Open data of the node; see `OtherNode`."""
         async with self._client.read(self._info, {"subject": subject, **said}) as pieces:
             yield pieces
 
 
 class NodesToAsk:
-    """See `OtherNodes`."""
+    """The other nodes; see `OtherNodes`."""
 
     def __init__(self, node: ClusterNode, client: RelayClient, questions: NodeQuestions) -> None:
         self.glance = GLANCE
@@ -125,11 +125,11 @@ class NodesToAsk:
         self._tasks = Tasks()
 
     def start(self) -> None:
-        """Have this node remembered."""
+        """Start storing this node's name."""
         self._tasks.keep(self._remember)
 
     async def close(self) -> None:
-        """Stop that."""
+        """Stop storing it."""
         await self._tasks.close()
 
     @property
@@ -142,32 +142,32 @@ class NodesToAsk:
         return [self._to_ask(info) for info in self._others()]
 
     async def away(self) -> Sequence[str]:
-        """Return the names of the nodes that are away; see `OtherNodes`."""
+        """Return the names of the absent nodes; see `OtherNodes`."""
         there = {self.name, *(info.node for info in self._others())}
         return [name for name in await self._known() if name not in there]
 
     def maker(self, id: str) -> OtherNode | None:  # noqa: A002
-        """Return the node that has made an id; see `OtherNodes`."""
+        """Return the node that made an id; see `OtherNodes`."""
         mark = mark_of(id)
         if not mark or mark == self._mark:
             return None
         return next((self._to_ask(info) for info in self._others() if mark_for(info.node) == mark), None)
 
     async def check_maker(self, id: str) -> None:  # noqa: A002
-        """Raise where the node of an id is away; see `OtherNodes`."""
+        """Raise if the node of an id is absent; see `OtherNodes`."""
         mark = mark_of(id)
         if self.maker(id) is not None:
             return
         away = next((name for name in await self._known() if mark_for(name) == mark != self._mark), None)
         if away is not None:
-            raise NodeLost(f"The node {away} has {id[:80]!r}, and does not run now; try again when it does.")
+            raise NodeLost(f"The node {away} has {id[:80]!r} but is not running; try again when it is.")
 
     def answer(self, subject: str, answer: Answer) -> None:
-        """Have other nodes answered; see `OtherNodes`."""
+        """Register the handler of a question; see `OtherNodes`."""
         self._questions.answers[subject] = answer
 
     def serve(self, subject: str, read: Read) -> None:
-        """Have other nodes read; see `OtherNodes`."""
+        """Register the handler of a read; see `OtherNodes`."""
         self._questions.reads[subject] = read
 
     def _to_ask(self, info: NodeInfo) -> Asked:
@@ -178,7 +178,7 @@ class NodesToAsk:
         return list(known.values())
 
     async def _known(self) -> Sequence[str]:
-        """Return the names of the nodes that have been there, as Redis has told them last."""
+        """Return the known names of nodes, at most `KNOWN_FOR` seconds old while Redis answers."""
         if time.monotonic() >= self._read_at + KNOWN_FOR:
             self._read_at = time.monotonic()
             try:

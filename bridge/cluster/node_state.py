@@ -1,4 +1,4 @@
-"""What a node says of the accounts that it has."""
+"""A node's report of the accounts that it has."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridge.pool.pool import Pool
 
 
 def accounts_said(pool: Pool | None, leases: HeldLeases) -> Sequence[Mapping[str, Any]]:
-    """Return the accounts that the node has a lease on, each with its fence, also those that it has not opened yet."""
+    """Return the accounts that the node holds leases on, opened or not, each with its fence."""
     said: dict[str, Mapping[str, Any]] = {
         name: {"name": name, "state": "starting", "fence": lease.fence}
         for name in leases.names()

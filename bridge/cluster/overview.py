@@ -1,4 +1,4 @@
-"""What an operator sees and does of a cluster as a whole, from any machine that reaches its Redis."""
+"""An operator's view and control of a whole cluster, from any machine that reaches its Redis."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from bridge.errors import SetupError
 from bridge.settings import ClusterSettings
 
 LIMIT = 5.0
-"""Seconds that Redis has for an answer."""
+"""Seconds that Redis has to answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccountLease:
-    """An account, the node that has it, if one has, and the fence of that."""
+    """An account with its node and fence; the node is empty if none has the account."""
 
     account: str
     node: str
@@ -28,7 +28,7 @@ class AccountLease:
 
 
 class Overview:
-    """Looks at a cluster, and drains its nodes."""
+    """The nodes and leases of a cluster as Redis has them."""
 
     def __init__(self, directory: NodeDirectory, leases: RedisLeases, accounts: SharedAccounts) -> None:
         self._directory = directory
@@ -36,11 +36,11 @@ class Overview:
         self._accounts = accounts
 
     async def nodes(self) -> Sequence[NodeInfo]:
-        """Return the nodes, in the order of their names."""
+        """Return the nodes, sorted by name."""
         return sorted(await self._directory.nodes(), key=lambda info: info.id)
 
     async def leases(self) -> Sequence[AccountLease]:
-        """Return who has which account, in the order of the accounts' names."""
+        """Return the leases of all accounts, sorted by account."""
         names = sorted(await self._accounts.names())
         held = await self._leases.holders(names)
         return [
@@ -51,13 +51,13 @@ class Overview:
         ]
 
     async def drain(self, node: str, *, is_draining: bool) -> None:
-        """Have a node give back all its accounts and take none, or let it take some again; see `NodeDirectory`."""
+        """Set a node to give back all its accounts, or to take accounts again; see `NodeDirectory`."""
         await self._directory.drain(node, is_draining=is_draining)
 
 
 @asynccontextmanager
 async def overview(settings: ClusterSettings) -> AsyncGenerator[Overview]:
-    """Connect to the Redis of the settings; raises `SetupError` where they name none."""
+    """Connect to the Redis of the settings; raise `SetupError` if they name none."""
     if settings.url is None:
         raise SetupError("There is no cluster: the setting cluster.url is empty.")
     link = connect(settings.url.get_secret_value(), settings.name, LIMIT)

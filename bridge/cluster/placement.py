@@ -1,7 +1,7 @@
-"""Which node should have which account: all nodes compute the same from the same names, so that none has to lead.
+"""Places accounts on nodes; all nodes compute the same result from the same names, so no leader is needed.
 
-Weighted rendezvous hashing with a bound: each account ranks the nodes, and comes to the first one that has not its
-share yet. A node of twice the capacity gets twice as many accounts; one that joins or leaves moves few of the others.
+Weighted rendezvous hashing with a bound: each account ranks the nodes, and goes to the first one that is below its
+share. A node of twice the capacity gets twice as many accounts; a node that joins or leaves moves few of the others.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from functools import lru_cache
 from hashlib import blake2b
 
 STEP = 1.0
-"""Seconds that the second choice of an account leaves to the first one, the third to the second, and so on."""
+"""Steps that each next choice of a free account waits for the one before it."""
 LONGEST_WAIT = 3.0
 MEMORY_ALONE, MEMORY_EACH = 250.0, 120.0
-"""MiB that a browser takes without accounts, and for each of them with a heavy page."""
+"""MiB that a browser takes without accounts, and for each account with a heavy page."""
 UNEVEN = 1.25
-"""Times its exact share that a node may have: the more, the fewer accounts move when nodes come and go."""
+"""Factor of its exact share that a node may have; a larger one moves fewer accounts when nodes come and go."""
 KEPT = 4
-"""Results that are kept, since steps are made far more often than something changes."""
+"""Results that are cached, since nodes make far more steps than changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A node as accounts see it: how many it can have, which it has, and which it cannot open."""
+    """A node as a place for accounts: how many it can have, which it has, and which it cannot open."""
 
     node: str
     capacity: int
@@ -34,7 +34,7 @@ class Place:
     unfit: frozenset[str] = frozenset()
 
     def takes(self, account: str) -> bool:
-        """Tell whether the account may be here, or may come."""
+        """Tell whether the account may stay on or move to this node."""
         is_open = account in self.held or len(self.held) < self.capacity
         return is_open and not self.is_draining and account not in self.unfit
 
@@ -45,9 +45,9 @@ def capacity_of(memory: float) -> int:
 
 
 def targets(accounts: Collection[str], places: Collection[Place]) -> Mapping[str, str]:
-    """Return the node on which each of these accounts should be, whichever has it now; those that fit nowhere lack.
+    """Return the node on which each of these accounts should be, wherever it is now; leave out those that fit nowhere.
 
-    What a node has beside these takes of its capacity.
+    Other accounts of a node reduce its capacity.
     """
     names = frozenset(accounts)
     alike = (
@@ -71,26 +71,26 @@ def _targets(accounts: frozenset[str], places: Sequence[Place]) -> Mapping[str, 
 
 
 def _share(place: Place, places: Sequence[Place], accounts: int) -> int:
-    """Return how many accounts a node may have; all shares together are enough, unless the nodes are full."""
+    """Return how many accounts a node may have; the shares add up to all accounts unless the nodes are full."""
     exact = accounts * place.capacity / sum(one.capacity for one in places)
     return min(place.capacity, max(math.ceil(exact), math.floor(exact * UNEVEN)))
 
 
 def ranking(account: str, target: str | None, places: Collection[Place]) -> Sequence[str]:
-    """Return the nodes that take the account now, the best first: its target, then those that it ranks highest."""
+    """Return the nodes that can take the account now, the best first: its target, then by its ranking."""
     scored = [(place.node == target, _score(account, place), place.node) for place in places if place.takes(account)]
     return [node for *_, node in sorted(scored, reverse=True)]
 
 
 def wait_of(node: str, ranked: Sequence[str]) -> float | None:
-    """Return the seconds for which a node leaves a free account to those that rank before it; None: for ever."""
+    """Return how many steps a node leaves a free account to the nodes ranked before it; None if it may not take it."""
     return min(ranked.index(node) * STEP, LONGEST_WAIT) if node in ranked else None
 
 
 def misplaced(place: Place, wanted: Mapping[str, str], places: Collection[Place]) -> list[str]:
-    """Return the accounts of a node that should go to another one; none comes back to it as long as the nodes stay.
+    """Return the accounts of a node that should move to another one; none returns while the nodes stay the same.
 
-    Where there is no room for one it stays, for nobody else could take it: two full nodes exchange nothing.
+    An account whose target has no room stays, as no other node could take it: two full nodes exchange nothing.
     """
     if place.is_draining:
         return sorted(place.held)

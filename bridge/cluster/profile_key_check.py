@@ -1,4 +1,4 @@
-"""Sees at the start of a node that Redis is there, and that the profile key is that of the other nodes."""
+"""Checks at a node's start that Redis answers and that the node has the cluster's profile key."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from bridge.errors import ClusterUnavailable, SetupError
 from bridge.storage.profile_key import Identity
 
 START_LIMIT = 15.0
-"""Seconds that Redis has to be there: it may be started beside the node."""
+"""Seconds that Redis has to answer; it may start at the same time as the node."""
 PAUSE = 0.5
 
 
 async def check_profile_key(link: RedisLink, identity: Identity, limit: float = START_LIMIT) -> None:
-    """Raise `SetupError` where Redis cannot be used, or the nodes' profiles are encrypted with another key.
+    """Raise `SetupError` if Redis cannot be used, or the nodes' profiles are encrypted with another key.
 
-    Redis has `limit` seconds to be there.
+    Redis has `limit` seconds to answer.
     """
     public = identity.export().partition("\n")[0]
     mine, deadline = sha256(public.encode()).hexdigest().encode(), time.monotonic() + limit
@@ -32,7 +32,7 @@ async def check_profile_key(link: RedisLink, identity: Identity, limit: float = 
         await asyncio.sleep(PAUSE)
     if known != mine:
         raise SetupError(
-            "The profile key of this node is not that of the cluster, so that it could open none of the logins; "
+            "The profile key of this node is not that of the cluster, so it cannot open the logins; "
             "give all nodes the same profile_key_file."
         )
 

@@ -1,8 +1,9 @@
-"""Keeps the profiles on this node's disk and those in Redis alike: of two logins of an account the later one counts.
+"""Keeps the profiles on this node's disk and those in Redis in sync: the later of two logins of an account wins.
 
-Later by the time of the cluster. One that the page of an owner held goes to Redis under that owner's fence, also after
-the lease; a person's own needs none. A login that `bridge login` has just made bears the time of this machine's clock,
-which may be wrong: it is saved again, at the cluster's. None is later than now: a wrong clock keeps no later login out.
+Times are the cluster's. A login saved from a node's page goes to Redis under that node's fence, even after the lease;
+one that a person made needs no fence. A login that `bridge login` has just made has the time of this machine's clock,
+which may be wrong, so it is saved again with the cluster's time. No login counts as later than now, so a wrong clock
+cannot keep later logins out.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from bridge.errors import SetupError
 from bridge.storage.profiles import Profile, ProfileStore, Stamp
 
 JUST_NOW = 60.0
-"""Seconds within which a login that has come to the disk was made."""
+"""Age in seconds up to which a login that appears on disk counts as just made."""
 NANOSECONDS = 1e9
 
 
 class ProfileSync:
-    """The profiles of one node; `bound` are the accounts whose login is in a browser's folder, and cannot travel."""
+    """The profiles of one node; `bound` are the accounts whose login is in a browser's folder and cannot move."""
 
     def __init__(self, store: ProfileStore, shared: SharedAccounts, leases: HeldLeases, clock: ClusterClock) -> None:
         self._store = store
@@ -37,12 +38,12 @@ class ProfileSync:
         self._saved: dict[str, int] = {}
         self.bound: set[str] = set()
         self.gone: frozenset[str] = frozenset()
-        """Profiles that were on the disk, and somebody has deleted; those of accounts that were removed are not."""
+        """Profiles that were deleted from the disk by hand, not by removing the account."""
 
     async def publish(self, shared: Collection[str]) -> None:
-        """Offer the profiles that were written since the last time, and those that are not among the `shared` accounts.
+        """Offer the profiles that were written since the last call, and those that are not among the `shared` accounts.
 
-        Either Redis has lost them, or they were removed on another node: then they are deleted here, too.
+        Either Redis has lost the latter, or another node has removed them; then they are deleted here, too.
         """
         for name in await asyncio.to_thread(self._to_offer, shared):
             await self.publish_one(name)
@@ -50,12 +51,12 @@ class ProfileSync:
         self.bound -= self.gone
 
     async def publish_one(self, name: str) -> None:
-        """Offer one profile, if it can be opened."""
+        """Offer one profile to Redis if it can be opened."""
         stamp, profile = await asyncio.to_thread(self._loaded, name)
         if profile is None:
             self._seen[name] = stamp
             return
-        if self._is_by_own_clock(profile, stamp):  # else who compares the times of logins would take it for an old one
+        if self._is_by_own_clock(profile, stamp):  # else a comparison of times would take it for an old one
             profile = await asyncio.to_thread(self._store.save, profile)
             stamp = await asyncio.to_thread(self._store.stamp, name)
         saved = self._saved_at(profile, stamp)
@@ -76,13 +77,13 @@ class ProfileSync:
         self._seen[name], self._saved[name] = stamp, saved
 
     async def _replace(self, name: str, stamp: Stamp | None) -> None:
-        """Put the login of the present owner in the place of one that an earlier one has written here."""
+        """Replace a login that an earlier owner has written here by that of the present owner."""
         logger.warning("The login of {} that was written here last is dropped: another node has the account", name)
         self._seen[name], self._saved[name] = stamp, 0
         await self.store(name, await self._shared.login(name))
 
     async def store(self, name: str, shared: SharedAccount) -> bool:
-        """Take a login from Redis if it is later than the one on disk; tell whether there is one now."""
+        """Store a login from Redis if it is later than the one on disk; tell whether the disk has one now."""
         is_there = await asyncio.to_thread(self._store.exists, name)
         if shared.sealed and (shared.saved > self._saved.get(name, 0) or not is_there):
             await asyncio.to_thread(self._store.save_sealed, name, shared.sealed)
@@ -91,7 +92,7 @@ class ProfileSync:
         return await asyncio.to_thread(self._store.exists, name)
 
     async def refresh(self) -> None:
-        """Take the later logins of this node's accounts that were made on other nodes."""
+        """Store the later logins of this node's accounts that were made on other nodes."""
         for name in self._leases.names():
             if await self._shared.saved(name) > self._saved.get(name, 0) and (lease := self._leases.of(name)):
                 kept = await self._shared.take(name, lease.fence)
@@ -99,7 +100,7 @@ class ProfileSync:
                     await self.store(name, kept)
 
     def forget(self, name: str) -> None:
-        """Know nothing of a profile that was removed."""
+        """Forget a profile that was removed."""
         for known in (self._seen, self._saved):
             known.pop(name, None)
         self.bound.discard(name)
@@ -111,13 +112,13 @@ class ProfileSync:
         return [name for name, stamp in stamps.items() if self._seen.get(name, ()) != stamp or name not in known]
 
     def _saved_at(self, profile: Profile, stamp: Stamp | None) -> int:
-        """Return when a profile was saved, in milliseconds of the cluster's time."""
+        """Return when a profile was saved, in Unix milliseconds of the cluster's time."""
         if self._seen.get(profile.name, ()) == stamp and (known := self._saved.get(profile.name)):
             return known
         return int(min(profile.saved.timestamp(), self._clock.now()) * MILLISECONDS)
 
     def _is_by_own_clock(self, profile: Profile, stamp: Stamp | None) -> bool:
-        """Tell whether a login that has just come to the disk bears this machine's time, as its file does."""
+        """Tell whether a login that has just appeared on disk has this machine's time, as its file does."""
         if stamp is None or not self._has_looked or self._seen.get(profile.name, ()) == stamp:
             return False
         saved, ahead = profile.saved.timestamp(), self._clock.ahead

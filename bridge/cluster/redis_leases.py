@@ -1,13 +1,13 @@
-"""Leases in Redis or Valkey: each change is one script, on keys of one account, which a Redis Cluster keeps together.
+"""Leases in Redis or Valkey: each change is one script on one account's keys, which share a slot in a Redis Cluster.
 
-The keys of an account, with the prefix of the cluster and the account in braces: `lease` is `<holder>|<fence>` and ends
-by itself, `fence` is the last one given, `known` is `<run>|<time>`: since when this Redis, in this run, knows of the
-account. A Redis that was restarted, or a replica that has taken over, may lack the last writes; so it gives an
-account to nobody for the length of a lease, in which its owner renews, or stops by its own clock.
+The keys of an account, with the prefix of the cluster and the account in braces: `lease` is `<holder>|<fence>` and
+expires, `fence` is the last one issued, `known` is `<run>|<time>`: since when this run of Redis knows the account.
+A Redis that was restarted, or a replica that has taken over, may lack the last writes; so it grants no lease on an
+account for the length of a lease, in which the owner renews, or stops by its own clock.
 
-Redis ends leases by its wall clock. Where that is put forward, leases end too early: who takes an account says what it
-may show at most, and waits as above where it shows more (`cluster_clock`). Where it is put back, they end too late:
-`end_in_time` cuts those that nobody renews.
+Redis expires leases by its wall clock. If that jumps forward, leases expire too early: a node that acquires one names
+the latest time that the clock may show, and waits as above if it shows more (`cluster_clock`). If it jumps back, leases
+expire too late: `end_in_time` shortens those that no node renews.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if known ~= run or now < tonumber(since) then
   since = now
 end
 """
-"""Finds out since when this run of Redis knows of the account; begins again where its clock was put back."""
+"""Reads since when this run of Redis knows the account; starts again if its clock has jumped back."""
 ACQUIRE = Script(
     KNOWN
     + """
@@ -46,9 +46,9 @@ redis.call('SET', KEYS[1], mine .. fence, 'PX', ARGV[2])
 return fence
 """
 )
-"""Gives the fence, or nothing where the account is taken, or not known for as long as a lease lasts.
+"""Returns the fence, or an empty string if the account is taken or has not been known for the length of a lease.
 
-The last argument is what Redis' clock shows at most, in milliseconds, unless it was put forward."""
+The last argument is the latest time in milliseconds that Redis' clock can show unless it has jumped forward."""
 RENEW = Script(
     KNOWN
     + """
@@ -60,9 +60,9 @@ redis.call('SET', KEYS[1], mine, 'PX', ARGV[2])
 return 1
 """
 )
-"""Prolongs a lease, also one that Redis has lost: as long as no later fence was given, nobody else had the account.
+"""Renews a lease, even one that Redis has lost: while no later fence was issued, no other node had the account.
 
-It tells Redis of the account, so that a drain long after a new start of Redis need not wait for that.
+It also makes the account known to Redis, so that a drain long after a restart of Redis does not wait for that.
 """
 RELEASE = Script(
     """
@@ -79,7 +79,7 @@ return 0
 
 
 class RedisLeases:
-    """Leases that last `seconds`, in the Redis of `link`, whose clock is watched by `clock`; see `LeaseStore`."""
+    """Leases of `seconds` in the Redis of `link`, whose clock `clock` watches; see `LeaseStore`."""
 
     def __init__(self, link: RedisLink, seconds: float, clock: ClusterClock | None = None) -> None:
         self.seconds = seconds
@@ -89,7 +89,7 @@ class RedisLeases:
         self._milliseconds = int(seconds * MILLISECONDS)
 
     async def acquire(self, account: str, holder: str) -> int | None:
-        """Take a free account; see `LeaseStore`."""
+        """Acquire a free account; see `LeaseStore`."""
         if self._clock is not None and not self._clock.is_calm:
             return None
         latest = None if self._clock is None else self._clock.latest
@@ -98,24 +98,24 @@ class RedisLeases:
         return int(given) if given else None
 
     async def renew(self, account: str, holder: str, fence: int) -> bool:
-        """Prolong a lease; see `LeaseStore`."""
+        """Renew a lease; see `LeaseStore`."""
         return bool(await self._link.run(RENEW, self._keys(account), holder, self._milliseconds, fence))
 
     async def release(self, account: str, holder: str, fence: int) -> bool:
-        """End a lease; see `LeaseStore`."""
+        """Release a lease; see `LeaseStore`."""
         return bool(await self._link.run(RELEASE, self._keys(account)[:1], holder, fence))
 
     async def holders(self, accounts: Collection[str]) -> Mapping[str, HeldBy]:
-        """Return who has which of these accounts; see `LeaseStore`."""
+        """Return the holders of these accounts; see `LeaseStore`."""
         names = list(accounts)
         leases = await self._link.get_all([self._keys(account)[0] for account in names])
         found = {account: lease for account, lease in zip(names, leases, strict=True) if lease}
         return {account: _held_by(lease) for account, lease in found.items()}
 
     async def end_in_time(self, left: Collection[str]) -> None:
-        """Have leases end within their length of accounts that no node says to have; call it again and again.
+        """Shorten the leases of accounts that no node reports to at most their normal length; call it at each step.
 
-        Those last longer that Redis has kept while its clock was put back.
+        A lease lasts longer if Redis' clock has jumped back meanwhile.
         """
         now = time.monotonic()
         self._left_since = {name: self._left_since.get(name, now) for name in left}

@@ -1,6 +1,6 @@
-"""The connection to Redis or Valkey: one server, one behind Sentinel, or a cluster; redis-py is imported here alone.
+"""The connection to Redis or Valkey: one server, one behind Sentinel, or a cluster; only this module imports redis-py.
 
-Every call has a limit of time, and fails with `ClusterUnavailable` alone.
+Every call has a time limit, and raises only `ClusterUnavailable`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from redis.exceptions import NoScriptError, RedisError
 from bridge.errors import ClusterUnavailable, SetupError
 
 RETRIES = 1
-"""How often a call is repeated whose connection was lost; every call here may be made twice."""
+"""Retries of a call whose connection was lost; every call here is safe to repeat."""
 CALLS_AT_A_TIME, KEYS_AT_A_TIME = 16, 500
 SENTINEL_PORT, REDIS_PORT = 26379, 6379
 
 
 class Script:
-    """A Lua script; Redis runs it as one step."""
+    """A Lua script, which Redis runs atomically."""
 
     def __init__(self, source: str) -> None:
         self.source = source.strip()
@@ -36,7 +36,7 @@ class Script:
 
 
 class RedisLink:
-    """Makes the calls; each may take `limit` seconds, and `prefix` begins the name of every key.
+    """A client whose calls may each take `limit` seconds, and whose keys all begin with `prefix`.
 
     `watchers` are the connections to Sentinel, if there is one.
     """
@@ -50,7 +50,7 @@ class RedisLink:
 
     @property
     def has_one_clock(self) -> bool:
-        """Tell whether all keys are on one server; those of a Redis Cluster have each its own clock."""
+        """Tell whether all keys are on one server; the servers of a Redis Cluster each have their own clock."""
         return not isinstance(self._client, RedisCluster)
 
     def of_account(self, account: str, part: str) -> str:
@@ -66,7 +66,7 @@ class RedisLink:
         async with self._asked():
             try:
                 return await self._client.evalsha(script.digest, len(keys), *keys, *arguments)
-            except NoScriptError:  # this Redis was restarted, or is another one
+            except NoScriptError:  # this Redis was restarted or replaced
                 return await self._client.eval(script.source, len(keys), *keys, *arguments)
 
     async def get(self, key: str) -> bytes | None:
@@ -76,7 +76,7 @@ class RedisLink:
             return found
 
     async def get_all(self, keys: Sequence[str]) -> Sequence[bytes | None]:
-        """Return the values of many keys; a Redis Cluster, which keeps them apart, is asked for each."""
+        """Return the values of many keys; a Redis Cluster, which spreads them, gets one call per key."""
         if isinstance(self._client, RedisCluster):
             return await asyncio.gather(*map(self.get, keys))
         found: list[bytes | None] = []
@@ -116,7 +116,7 @@ class RedisLink:
             await self._client.xadd(stream, entry, maxlen=most, approximate=True)
 
     async def entries(self, stream: str, after: str, most: int) -> Sequence[tuple[str, Mapping[str, bytes]]]:
-        """Return up to `most` entries of a stream after that one; waits a moment for the first."""
+        """Return up to `most` entries of a stream after `after`; wait up to half the limit for the first."""
         async with self._asked():
             found = await self._client.xread({stream: after}, count=most, block=int(self._limit * 500))
         streams = found.items() if isinstance(found, dict) else found or ()
@@ -137,19 +137,19 @@ class RedisLink:
     async def _asked(self) -> AsyncGenerator[None]:
         before = _cancellations()
         try:
-            async with self._places:  # else each call would take a connection of its own
+            async with self._places:  # else each call would open its own connection
                 with _translated():
                     async with asyncio.timeout(self._limit):
                         yield
         except TimeoutError as error:
             raise ClusterUnavailable(f"Redis did not answer within {self._limit:g} seconds.") from error
         finally:
-            if _cancellations() > before:  # redis-py swallows every second one
+            if _cancellations() > before:  # redis-py swallows some cancellations
                 raise asyncio.CancelledError
 
 
 def _cancellations() -> int:
-    """Return how often the running task was asked to end."""
+    """Return the number of pending cancellations of the running task."""
     task = asyncio.current_task()
     return 0 if task is None else task.cancelling()
 
@@ -165,19 +165,19 @@ def _translated() -> Iterator[None]:
 
 
 def connect(url: str, prefix: str, limit: float) -> RedisLink:
-    """Return the link to the Redis at `url`; raise `SetupError` where that is no address of one. Connects later."""
+    """Return a link to the Redis at `url`, which connects at its first call; raise `SetupError` if `url` is invalid."""
     try:
         client, watchers = _client(url, limit)
         return RedisLink(client, prefix, limit, watchers)
     except (ValueError, RedisError) as error:
         raise SetupError(
-            "cluster.url is no address of Redis: use redis://, rediss:// or unix://, redis+sentinel://HOST:PORT,.../NAME"
+            "cluster.url is not an address of Redis: use redis://, rediss:// or unix://, redis+sentinel://HOST:PORT,.../NAME"
             " or redis+cluster://HOST:PORT,..."
         ) from error
 
 
 def _client(url: str, limit: float) -> tuple[Any, Any]:
-    """Return the client for calls, and the one that asks Sentinel, if there is one."""
+    """Return the client for calls, and the Sentinel client if there is one."""
     scheme, _, kind = urlsplit(url).scheme.partition("+")
     if scheme not in ("redis", "rediss", "unix") or kind not in ("", "sentinel", "cluster"):
         raise ValueError(scheme)
@@ -185,7 +185,7 @@ def _client(url: str, limit: float) -> tuple[Any, Any]:
         "socket_timeout": limit,
         "socket_connect_timeout": limit,
         "retry": Retry(NoBackoff(), RETRIES),
-        "driver_info": None,  # it would be read from the disk
+        "driver_info": None,  # redis-py would read it from the disk
     }
     if not kind:
         return Redis.from_url(url, **options), None

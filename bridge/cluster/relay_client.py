@@ -1,7 +1,7 @@
-"""Chats on other nodes: the events of their answers as if the account were here; see `relay_server`.
+"""Runs chats on other nodes, and yields their events as if the account were here; see `relay_server`.
 
-A node that is silent for `SILENCE` seconds is lost. The error says by `sent` whether the prompt may have reached the
-site: only from the moment on at which this node has said `go`.
+A node that is silent for `SILENCE` seconds is lost. The error's `sent` tells whether the prompt may have reached the
+site, which is so from the moment this node sends `go`.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ SILENCE = 4.0
 """Seconds without even a heartbeat after which a node is lost."""
 CONNECT_LIMIT = 2.0
 CALL_LIMIT = 150.0
-"""Seconds that what an operator wants of an account may take."""
+"""Seconds that an operator's action on an account may take."""
 ASK_LIMIT = 30.0
-"""Seconds that a question may take, and each piece of what is read."""
+"""Seconds that a question, or each piece of a read, may take."""
 MOST_ARCHIVE = 2**27
-"""Bytes of an archive, which holds a little more than the files in it may have together."""
+"""Most bytes of an archive: a little more than the limit of the files in it."""
 MOST_MESSAGE = 2**24
-"""Bytes of one message of a WebSocket: the picture of a page."""
+"""Most bytes of a WebSocket message, which may hold a screenshot."""
 MOST = 2**26
-"""Bytes that one line, or one answer, may have."""
+"""Most bytes of one line or one answer."""
 
 
 class RelayClient:
-    """Calls other nodes; open while it is entered as a context manager.
+    """A client for calls to other nodes; usable while it is entered as a context manager.
 
     A node is lost after `silence` seconds without even a heartbeat.
     """
@@ -52,11 +52,11 @@ class RelayClient:
         self._session: aiohttp.ClientSession | None = None
         self._running: set[aiohttp.ClientResponse] = set()
         self.latest_fence: Callable[[str], int] = lambda _: 0
-        """Returns the largest number under which this node has seen that one has an account."""
+        """Returns the largest fence that this node has seen for an account."""
 
     async def __aenter__(self) -> RelayClient:
         limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT, sock_read=self._silence)
-        # closed here before the other side does: else a call could meet a connection that is just being closed
+        # this side closes first: else a call could use a connection that the other side is closing
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=15)
         self._session = aiohttp.ClientSession(timeout=limits, connector=connector, auto_decompress=False)
         return self
@@ -66,7 +66,7 @@ class RelayClient:
             await self._session.close()
 
     def abort(self) -> None:
-        """End all calls that run; a chat fails."""
+        """Abort all running calls, so that their chats fail."""
         for response in self._running:
             response.close()
 
@@ -77,7 +77,7 @@ class RelayClient:
         on_place: Callable[[int | None], None] = lambda _: None,
         timeline: Timeline | None = None,
     ) -> AsyncGenerator[ChatEvent]:
-        """Yield the events of the chat on that node, and note in `timeline` how it goes; see `ChatBackend.chat`."""
+        """Yield the events of the chat on that node, and record its progress in `timeline`; see `ChatBackend`."""
         said, files = wire.request_as_json(request)
         head = await asyncio.to_thread(wire.line, {"to": node.id, **said})
         body = head + b"".join(await asyncio.gather(*map(_bytes_of, files)))
@@ -95,12 +95,12 @@ class RelayClient:
                 raise ConnectionResetError
 
     async def operate(self, node: NodeInfo, **what: Any) -> dict[str, Any]:
-        """Return what came of something that an operator wants of an account there; raise its `BridgeError`."""
+        """Run an operator's action on that node's account; return its result or raise its `BridgeError`."""
         async with self._operated(node, what) as response:
             return await _read(response)
 
     async def fetch(self, node: NodeInfo, **what: Any) -> Archive:
-        """Return the archive that an operator wants from there; raise its `BridgeError`."""
+        """Fetch an archive from that node for an operator; raise its `BridgeError`."""
         async with self._operated(node, what) as response:
             return Archive(response.headers.get(wire.NAME, "archive"), await _whole(response, MOST_ARCHIVE))
 
@@ -113,7 +113,7 @@ class RelayClient:
                 yield response
 
     async def socket(self, node: NodeInfo, path: str, asked: Mapping[str, str]) -> aiohttp.ClientWebSocketResponse:
-        """Open a WebSocket to a node, which is closed where the node falls silent; raises `NodeLost`, or `NotThere`."""
+        """Open a WebSocket to a node, which closes if the node falls silent; raise `NodeLost` or `NotThere`."""
         assert self._session is not None, "enter it first"  # noqa: S101
         with _losses(node, lambda: False, ""):
             url = URL(f"{node.address}{path}").with_query({"to": node.id, **asked})
@@ -124,11 +124,11 @@ class RelayClient:
                 )
             except aiohttp.WSServerHandshakeError as error:
                 if error.status == HTTPStatus.NOT_FOUND:
-                    raise NotThere(f"The node {node.node} has another version, which does not do that.") from error
+                    raise NotThere(f"The node {node.node} runs another version, which cannot do this.") from error
                 raise
 
     async def ask(self, node: NodeInfo, said: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a node answers; raise its `BridgeError`, or `NodeLost`."""
+        """Return a node's answer to a question; raise its `BridgeError`, or `NodeLost`."""
         limit = aiohttp.ClientTimeout(total=ASK_LIMIT, sock_connect=CONNECT_LIMIT)
         body = await asyncio.to_thread(wire.line, said)
         with _losses(node, lambda: False, ""):
@@ -138,7 +138,7 @@ class RelayClient:
 
     @asynccontextmanager
     async def read(self, node: NodeInfo, said: Mapping[str, Any]) -> AsyncGenerator[AsyncIterator[bytes]]:
-        """Open something of a node; raise its `BridgeError`, or `NodeLost`, also while its bytes come."""
+        """Open data of a node; raise its `BridgeError`, or `NodeLost`, even between two pieces."""
         limit = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT, sock_read=ASK_LIMIT)
         async with AsyncExitStack() as stack:
             with _losses(node, lambda: False, ""):
@@ -150,7 +150,7 @@ class RelayClient:
     async def called(
         self, node: NodeInfo, path: str, body: bytes, limit: aiohttp.ClientTimeout | None = None
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
-        """Make a call; leaving it before its answer has ended closes the connection."""
+        """Make a call; leaving the context before the answer has ended closes the connection."""
         assert self._session is not None, "enter it first"  # noqa: S101
         headers = await off_loop(len(body), self._signing.headers, "POST", path, body)
         options: dict[str, Any] = {} if limit is None else {"timeout": limit}
@@ -168,16 +168,16 @@ class RelayClient:
 
 @contextmanager
 def _losses(node: NodeInfo, is_sent: Callable[[], bool], safe: str = "; nothing was sent") -> Iterator[None]:
-    """Translate what goes wrong on the way; `safe` tells of a node that is lost before anything was sent."""
+    """Raise transport errors as `NodeLost`; `safe` ends its message if nothing was sent."""
     try:
         yield
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError) as error:
         risk = "; the prompt may have been sent, so it is not sent again" if is_sent() else safe
-        raise NodeLost(f"The node {node.node} does not answer any more{risk}.", sent=is_sent()) from error
+        raise NodeLost(f"The node {node.node} no longer answers{risk}.", sent=is_sent()) from error
 
 
 class _RemoteChat:
-    """What a chat on another node has come to; `is_sent` from the moment on at which its prompt may have been sent."""
+    """The state of a chat on another node; `is_sent` is set from the moment its prompt may have been sent."""
 
     def __init__(
         self,
@@ -196,7 +196,7 @@ class _RemoteChat:
         self._answer: list[str] = []
 
     async def take(self, line: Mapping[str, Any]) -> ChatEvent | None:
-        """Take a line; return the event that it holds, or raise the error."""
+        """Process a line; return the event in it, or raise the error in it."""
         if "event" in line:
             return await self._event(wire.event_of(line))
         if "error" in line:
@@ -211,21 +211,21 @@ class _RemoteChat:
             await self._let_go(str(line.get("account")), line.get("fence"))
         if "place" in line:
             if not isinstance(place := line["place"], int | None):
-                raise ValueError("no place in a queue")
+                raise ValueError("not a place in a queue")
             self._on_place(place)
         self.is_over = "end" in line
         return None
 
     async def _let_go(self, account: str, fence: object) -> None:
-        """Let the prompt be sent under that fence; raise a `BridgeError` where that may not be: nothing was sent."""
+        """Allow the prompt to be sent under that fence; raise a `BridgeError` if it must not, and was not, sent."""
         if isinstance(fence, int) and fence < self._client.latest_fence(account):
-            raise LeaseLost(f"The account {account} has moved to another node just now.")
+            raise LeaseLost(f"The account {account} has just moved to another node.")
         self.is_sent = True  # before the call: its answer may be lost
         self._timeline.mark("sent")
         said = wire.line({"chat": self._request.id, "fence": fence})
         async with self._client.called(self._node, "/internal/go", said) as response:
             if response.status != HTTPStatus.OK:
-                raise NodeLost(f"The node {self._node.node} has not waited for this one.")
+                raise NodeLost(f"The node {self._node.node} did not wait for this one.")
 
     async def _event(self, event: ChatEvent) -> ChatEvent:
         match event:
@@ -247,24 +247,24 @@ async def _bytes_of(file: Attachment) -> bytes:
 
 
 async def _check(response: aiohttp.ClientResponse) -> None:
-    """Raise the error with which a call was answered."""
+    """Raise the error in a response, if it is not OK."""
     if response.status != HTTPStatus.OK:
         said = await _read(response)
         if "error" not in said:
-            raise ValueError("no answer of a node")
+            raise ValueError("not an answer of a node")
         raise wire.error_of(said["error"])
 
 
 async def _read(response: aiohttp.ClientResponse) -> dict[str, Any]:
-    """Return the JSON that a call was answered with; raise a `ValueError` where it is none."""
+    """Return the JSON object in a response; raise a `ValueError` if there is none."""
     said = await asyncio.to_thread(json.loads, await _whole(response, MOST))
     if not isinstance(said, dict):
-        raise ValueError("no answer of a node")
+        raise ValueError("not an answer of a node")
     return said
 
 
 async def _whole(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """Return what a call was answered with; raise a `ValueError` where that has more bytes than `most`."""
+    """Return the body of a response; raise a `ValueError` if it has more bytes than `most`."""
     data = bytearray()
     async for piece in response.content.iter_any():
         data += piece
@@ -274,17 +274,17 @@ async def _whole(response: aiohttp.ClientResponse, most: int) -> bytes:
 
 
 async def _pieces(node: NodeInfo, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
-    """Yield what a call is answered with as it comes; what its reader raises is no fault of the node."""
+    """Yield a response's bytes as they arrive; exceptions of the reader are not taken for the node's."""
     with _losses(node, lambda: False, ""):
         async for piece in response.content.iter_any():
             yield piece
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[dict[str, Any]]:
-    """Yield the lines that say something."""
+    """Yield the JSON objects of a response's lines; skip heartbeats."""
     rest = bytearray()
     async for data in response.content.iter_any():
-        first, *others = data.split(b"\n")  # not all of `rest`, which each piece would have copied again
+        first, *others = data.split(b"\n")  # splitting `rest` as well would copy it for every piece
         rest += first
         if len(rest) > MOST:
             raise ValueError("a line is too long")

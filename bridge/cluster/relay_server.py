@@ -1,9 +1,9 @@
-"""The listener for other nodes: a chat of theirs on an account of this node, and what an operator wants of one.
+"""The listener for other nodes: serves their chats, and their operators' actions, on accounts of this node.
 
-`POST /internal/chat` answers with lines of JSON as long as the chat lasts: `event`, `place`, `ask`, at last `end` or
-`error`, and an empty line in each second without one. After `ask`, which names the account and its fence, nothing is
-sent to the site before the other node has said `go` for that fence; so that one knows, whenever this node is lost,
-whether something may have been sent. The connection is the chat: where it ends, so does the generation.
+`POST /internal/chat` answers with lines of JSON while the chat runs: `event`, `place`, `ask`, finally `end` or `error`,
+and an empty line after each second of silence. After `ask`, which names the account and its fence, nothing is sent to
+the site until the other node sends `go` for that fence; so that node knows, whenever this one is lost, whether the
+prompt may have been sent. The connection is the chat: when it closes, the generation is stopped.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from bridge.telemetry import ChatStarted, Fact
 HEARTBEAT = 1.0
 """Seconds of silence after which an empty line is written."""
 GO_LIMIT = 5.0
-"""Seconds that the other node has to say `go`."""
+"""Seconds that the other node has to send `go`."""
 RETURN_LIMIT = 2.0
-"""Seconds that the other node has to tell what its client will return of the answer."""
+"""Seconds that the other node has to send the text that its client will return of the answer."""
 WRITE_LIMIT = 60.0
-"""Seconds that the other node may leave what was written unread."""
+"""Seconds that a write may wait for the other node to read."""
 UNACKNOWLEDGED = 10_000
-"""Milliseconds after which a connection is gone on which nothing is acknowledged."""
+"""Milliseconds without a TCP acknowledgement after which a connection is closed."""
 MOST_JSON = 2**28
-"""Bytes of a call, its files included."""
+"""Most bytes of a call, its files included."""
 
 Operation = Callable[[dict[str, Any]], Awaitable[dict[str, Any] | Archive]]
 
 
 @dataclass
 class _Chat:
-    """A chat that another node is answered: its client's text of the answer, and whether it may be sent."""
+    """A chat for another node: whether it may be sent, and the text that the client will return of its answer."""
 
     account: str = ""
-    """The account that has it, and under which fence this node had that then."""
+    """The chat's account; `fence` is the one under which this node held it when the chat started."""
     fence: int | None = None
     go: asyncio.Event = field(default_factory=asyncio.Event)
     is_over: bool = False
@@ -58,9 +58,9 @@ class _Chat:
 
 
 class RelayServer:
-    """Answers other nodes from `backend`, the pool of this node alone; `operate` does what an operator wants.
+    """A server for other nodes in front of `backend`, this node's own pool; `operate` runs operators' actions.
 
-    `more` are the handlers of further paths, which take the body, too.
+    `more` are the handlers of further paths, called with the request and its body.
     """
 
     def __init__(
@@ -81,13 +81,13 @@ class RelayServer:
         self._heartbeat, self._go_limit = heartbeat, go_limit
         self._chats: dict[str, _Chat] = {}
         self.fence_of: Callable[[str], int | None] = lambda _: None
-        """Returns under which fence this node has an account now, if it has."""
+        """Returns the fence under which this node holds an account; None if it does not."""
         self.view: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
-        """Answers a WebSocket with the live view of an account of this node; None where there is none."""
+        """Serves the live view of an account of this node over a WebSocket; None if there is no live view."""
 
     @asynccontextmanager
     async def listening(self, host: str, port: int) -> AsyncGenerator[str]:
-        """Listen meanwhile, and yield the address; raises `SetupError` where that cannot be."""
+        """Listen while the context is open, and yield the address; raise `SetupError` if it cannot listen."""
         app = web.Application(client_max_size=MOST_JSON)
         app.on_response_prepare.append(note_begun)
         app.add_routes(
@@ -113,7 +113,7 @@ class RelayServer:
             await runner.cleanup()
 
     def on_fact(self, fact: Fact) -> None:
-        """Note which account a chat of another node has got."""
+        """Record the account that a chat of another node has got."""
         if isinstance(fact, ChatStarted) and (chat := self._chats.get(fact.chat)) is not None:
             chat.account, chat.fence = fact.account, self.fence_of(fact.account)
 
@@ -121,10 +121,10 @@ class RelayServer:
         head, _, data = body.partition(b"\n")
         said = await asyncio.to_thread(read_call, head)
         if said.get("to") != self._node:
-            raise NodeLost("The node was restarted since.")
+            raise NodeLost("The node has been restarted since.")
         request = await asyncio.to_thread(wire.request_of, said, data)
         if request.id in self._chats:
-            raise RequestError("The chat runs already.")
+            raise RequestError("The chat is already running.")
         chat = self._chats[request.id] = _Chat()
         try:
             response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
@@ -141,18 +141,18 @@ class RelayServer:
             del self._chats[request.id]
 
     async def _go(self, _: web.Request, body: bytes) -> web.StreamResponse:
-        """Let a chat be sent; refused where it has given up waiting for that, or the account has moved meanwhile."""
+        """Allow a chat to be sent; refuse it if the chat no longer waits, or its account has moved."""
         said = await off_loop(len(body), read_call, body)
         chat = self._chats.get(str(said.get("chat")))
         if chat is None or chat.is_over:
             raise RequestError("The chat is over.")
         if (said.get("fence", chat.fence), self.fence_of(chat.account)) != (chat.fence, chat.fence):
-            raise LeaseLost(f"The account {chat.account} has moved to another node just now.")
+            raise LeaseLost(f"The account {chat.account} has just moved to another node.")
         chat.go.set()
         return web.json_response({})
 
     async def _returned(self, _: web.Request, body: bytes) -> web.StreamResponse:
-        """Take what the client will return of a chat's answer."""
+        """Store the text that the client will return of a chat's answer."""
         said = await asyncio.to_thread(read_call, body)
         chat = self._chats.get(str(said.get("chat")))
         if chat is not None and not chat.returned.done():
@@ -161,7 +161,7 @@ class RelayServer:
 
     async def _viewed(self, http: web.Request, _: bytes) -> web.StreamResponse:
         if http.query.get("to") != self._node or self.view is None:
-            raise NodeLost("The node was restarted since, or stops.")
+            raise NodeLost("The node has been restarted since, or is stopping.")
         _notice_loss(http)
         return await self.view(http)
 
@@ -173,7 +173,7 @@ class RelayServer:
 
 
 class _Answer:
-    """Writes the answer of one chat to another node."""
+    """The response to another node's chat."""
 
     def __init__(
         self,
@@ -195,7 +195,7 @@ class _Answer:
         self._place: int | None = None
 
     async def written(self, heartbeat: float) -> None:
-        """Write it to its end, with a sign of life every `heartbeat` seconds; one that is cancelled ends the chat."""
+        """Write the answer to its end, with a sign of life every `heartbeat` seconds; cancellation ends the chat."""
         pump = asyncio.get_running_loop().create_task(self._pump())
         try:
             while not (await asyncio.wait({pump}, timeout=heartbeat))[0]:
@@ -217,13 +217,13 @@ class _Answer:
         except BridgeError as error:
             await self._write(wire.error_line(error))
         except ConnectionError:
-            pass  # the other node has left, and its client with it
-        except Exception as error:  # noqa: BLE001 - an outermost edge: the other node must hear of it
-            log_unexpected(error, "while a chat of another node was answered")
+            pass  # the other node, or its client, has disconnected
+        except Exception as error:  # noqa: BLE001 - an outermost edge: the other node must get an error
+            log_unexpected(error, "while answering a chat of another node")
             await self._write(wire.error_line(BridgeError(f"The node failed ({type(error).__name__}).", sent=True)))
 
     async def _may_start(self) -> None:
-        """Wait until the other node has said `go`; raise where it does not."""
+        """Wait until the other node has sent `go`; raise `NodeLost` if it does not."""
         if self._chat.go.is_set():
             await self._write(wire.line({"account": self._chat.account}))
             return
@@ -233,14 +233,14 @@ class _Answer:
                 await self._chat.go.wait()
         except TimeoutError as error:
             self._chat.is_over = True
-            raise NodeLost("The node that asked for the chat does not answer any more.") from error
+            raise NodeLost("The node that asked for the chat no longer answers.") from error
 
     def _returned(self, answer: str) -> str:
-        """Return what the client will send back of the answer, which the other node knows; blocks, in a thread."""
+        """Return the text that the client will send back, as told by the other node; blocks, so runs in a thread."""
         try:
             return self._chat.returned.result(RETURN_LIMIT)
-        except Exception as error:  # noqa: BLE001 - it is cancelled where the chat has ended, or there is none in time
-            logger.debug("The result of a chat's client did not reach the other node ({})", type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - cancelled when the chat has ended, or timed out
+            logger.debug("The other node did not tell what its client returns of the answer ({})", type(error).__name__)
             return answer
 
     async def _write(self, data: bytes) -> None:
@@ -253,7 +253,7 @@ class _Answer:
 
 
 def _notice_loss(http: web.Request) -> None:
-    """Have the system end a connection whose other end is gone without a word."""
+    """Set a TCP timeout, so that the system closes a connection whose peer has vanished."""
     transport = http.transport
     connection = None if transport is None else transport.get_extra_info("socket")
     if connection is not None and hasattr(socket, "TCP_USER_TIMEOUT"):

@@ -1,6 +1,6 @@
-"""The chats that this node has another one answer. The pool there reports them; what their clients used is kept here.
+"""This node's chats that other nodes answer. The pool there reports them; this node counts their clients' usage.
 
-So those sinks are told here how such a chat has ended that hold keys to their limits, and keep texts.
+So this node reports the end of such a chat only to the sinks that enforce key limits and keep texts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bridge.telemetry import Telemetry, Timeline
 
 
 class RelayedChats:
-    """Relays chats, and tells `telemetry` of them; `places` are those in the queues of the other nodes."""
+    """A relay of chats that reports them to `telemetry`; `places` are their places in the queues of the other nodes."""
 
     def __init__(self, client: RelayClient) -> None:
         self._client = client

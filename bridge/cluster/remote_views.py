@@ -1,7 +1,7 @@
-"""The live views of accounts that other nodes drive: what a viewer sends and gets goes by a WebSocket between nodes.
+"""Live views of accounts on other nodes, relayed over a WebSocket between the nodes.
 
-The node that has the page keeps all limits of a view. A viewer is sent no frame before it has drawn an earlier one, and
-is read only as fast as the other node reads, so nothing piles up here.
+The node that has the page enforces all limits of a view. It sends a viewer no frame before the viewer has drawn an
+earlier one, and this node reads a viewer only as fast as the other node reads, so nothing piles up here.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from bridge.errors import NodeLost, NotThere
 SEND_LIMIT = 30.0
 """Seconds that the other node has to take a message."""
 LOOK_EVERY = 0.25
-"""Seconds between two looks at whether a node has the account by now."""
+"""Seconds between two checks whether a node has the account."""
 NO_NODE = "No node has this account now. Its page is shown as soon as one has."
 
 
 class RemoteViews:
-    """Finds the way to the pages of other nodes; see `view_registry.ElsewhereViews`."""
+    """The live views of pages on other nodes; see `view_registry.ElsewhereViews`."""
 
     def __init__(self, accounts: RemoteAccounts) -> None:
         self._accounts = accounts
 
     def knows(self, name: str) -> bool:
-        """Tell whether an account is one of the cluster's."""
+        """Tell whether the cluster has an account of that name."""
         return self._accounts.node.view.knows(name)
 
     def view(self, name: str, viewer: str) -> AbstractAsyncContextManager[ViewerChannel] | None:
-        """Return the way to the view of an account that is elsewhere; None where it is here, or nobody knows it."""
+        """Return a channel to the view of an account that is elsewhere; None if it is here or unknown."""
         if self._accounts.pool.worker(name) is not None:
             return None
         if (node := self._accounts.node_of(name)) is not None:
@@ -44,7 +44,7 @@ class RemoteViews:
         return _nowhere(name, lambda: self._is_nowhere(name)) if self.knows(name) else None
 
     async def until_moved(self, name: str, fence: int) -> None:
-        """Wait until this node has an account under that fence no more, then raise `ViewerMoved`."""
+        """Wait until this node no longer holds an account under that fence, then raise `ViewerMoved`."""
         leases = self._accounts.node.leases
         while (lease := leases.of(name)) is not None and lease.fence == fence:
             await asyncio.sleep(LOOK_EVERY)
@@ -56,7 +56,7 @@ class RemoteViews:
 
     @asynccontextmanager
     async def _connected(self, node: NodeInfo, name: str, viewer: str) -> AsyncGenerator[ViewerChannel]:
-        """Connect to the node that has the page; the viewer is known there by this node's name, too."""
+        """Connect to the node that has the page; the viewer's name there is prefixed with this node's."""
         own, fence = self._accounts.node.name, self._accounts.fence_of(node, name)
         asked = {"name": name, "fence": str(fence), "viewer": f"{own}:{viewer}"}
         try:
@@ -79,7 +79,7 @@ class _RemoteViewer:
         self._node = node
 
     async def next(self) -> bytes | str:
-        """Return what comes from the other node."""
+        """Return the next message from the other node."""
         message = await self._socket.receive()
         if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
             data: bytes | str = message.data
@@ -87,14 +87,14 @@ class _RemoteViewer:
         if self._socket.close_code == WSCloseCode.POLICY_VIOLATION:
             raise ViewerRefused(str(message.extra or ""))
         has_reason = message.type is WSMsgType.CLOSE and message.extra
-        raise ViewerMoved(str(message.extra) if has_reason else f"The node {self._node} does not answer any more.")
+        raise ViewerMoved(str(message.extra) if has_reason else f"The node {self._node} no longer answers.")
 
     async def receive(self, message: str) -> None:
-        """Send a message on."""
+        """Forward a message."""
         await self._sent(self._socket.send_str(message))
 
     async def receive_file(self, piece: bytes) -> None:
-        """Send a piece of a file on."""
+        """Forward a piece of a file."""
         await self._sent(self._socket.send_bytes(piece))
 
     async def _sent(self, sending: Awaitable[None]) -> None:
@@ -102,11 +102,11 @@ class _RemoteViewer:
             async with asyncio.timeout(SEND_LIMIT):
                 await sending
         except (ConnectionError, TimeoutError) as error:
-            raise ViewerMoved(f"The node {self._node} does not answer any more.") from error
+            raise ViewerMoved(f"The node {self._node} no longer answers.") from error
 
 
 class _Nowhere:
-    """The view of an account that no node has: says so, until one has it; see `ViewerChannel`."""
+    """The view of an account that no node has: shows that state until one has it; see `ViewerChannel`."""
 
     def __init__(self, name: str, is_nowhere: Callable[[], bool]) -> None:
         self._name = name
@@ -114,7 +114,7 @@ class _Nowhere:
         self._has_said = False
 
     async def next(self) -> bytes | str:
-        """Return the state once, then wait."""
+        """Return the state once, then wait until a node has the account and raise `ViewerMoved`."""
         if not self._has_said:
             self._has_said = True
             about = {"kind": "account", "name": self._name, "state": "unplaced", "reason": NO_NODE}
@@ -125,10 +125,10 @@ class _Nowhere:
         raise ViewerMoved("")
 
     async def receive(self, message: str) -> None:
-        """Take a message: there is no page that it could be for."""
+        """Ignore a message, as there is no page."""
 
     async def receive_file(self, piece: bytes) -> None:
-        """Take a piece of a file, which no page has asked for."""
+        """Ignore a piece of a file, as there is no page."""
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The chats of this node's clients, whichever node answers them: a node that stops waits for them."""
+"""Counts the chats of this node's clients on all nodes, so that a stopping node can wait for them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 
 class RunningChats:
-    """Counts them, and waits for their end."""
+    """The number of running chats."""
 
     def __init__(self) -> None:
         self._number = 0
@@ -19,7 +19,7 @@ class RunningChats:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Count a chat meanwhile."""
+        """Count a chat while the context is open."""
         self._number += 1
         self._ended.clear()
         try:
@@ -30,7 +30,7 @@ class RunningChats:
                 self._ended.set()
 
     async def ended(self, limit: float) -> bool:
-        """Wait until none runs, for `limit` seconds at most; tell whether that is so."""
+        """Wait until no chat runs, for at most `limit` seconds; tell whether none runs."""
         with suppress(TimeoutError):
             async with asyncio.timeout(0 if self._is_hurried else limit) as self._patience:
                 await self._ended.wait()
@@ -38,7 +38,7 @@ class RunningChats:
         return self._ended.is_set()
 
     def hurry(self) -> bool:
-        """Have `ended` wait no longer; tell whether that changes anything."""
+        """End the wait of `ended`; tell whether that changes anything."""
         changes = not self._is_hurried and not self._ended.is_set()
         self._is_hurried = True
         if self._patience is not None:

@@ -1,8 +1,8 @@
-"""What Redis keeps of each account for whichever node has it next: its login, encrypted, and what is known of it.
+"""Each account's encrypted login and record, kept in Redis for the next node that takes the account.
 
-Every write of an owner carries its fence, and one that is smaller than the last is refused. Who takes an account over
-leaves its own fence first (`take`), so that nothing of an earlier owner comes after what it has read. A login that a
-person has made needs no lease; of two logins the later one counts.
+Every write of an owner carries its fence, and Redis refuses a fence smaller than the last. A new owner writes its own
+fence first (`take`), so that no write of an earlier owner can follow what it has read. A login that a person has made
+needs no lease; the later of two logins counts.
 
 The hash `{account}:data` has the fields `fence`, `saved` (milliseconds), `sealed`, `record`, and `removed` where the
 account was removed.
@@ -54,7 +54,7 @@ return 1
 
 @dataclass(frozen=True, slots=True)
 class SharedAccount:
-    """What was kept of an account: its sealed login of the time `saved`, in milliseconds, and its record."""
+    """An account in Redis: its sealed login, saved at `saved` in Unix milliseconds, and its record."""
 
     saved: int
     sealed: bytes
@@ -72,7 +72,7 @@ class SharedAccounts:
         return await self._link.members(self._link.of_cluster("accounts"))
 
     async def take(self, account: str, fence: int) -> SharedAccount | None:
-        """Leave the fence of the new owner, and return what is kept; None where a later owner was there before."""
+        """Write the fence of the new owner, and return the account; None if a later owner has written one."""
         found: Sequence[bytes | None] = await self._link.run(TAKE, [self._key(account)], fence)
         if not found:
             return None
@@ -80,19 +80,19 @@ class SharedAccounts:
         return SharedAccount(int(saved or 0), sealed or b"", record or b"")
 
     async def saved(self, account: str) -> int:
-        """Return the time of the login that is kept, in milliseconds; 0 without one."""
+        """Return the time of the stored login in Unix milliseconds; 0 if there is none."""
         return int((await self._link.fields(self._key(account), "saved"))["saved"] or 0)
 
     async def login(self, account: str) -> SharedAccount:
-        """Return the login that is kept, without being its owner."""
+        """Return the stored login without taking the account."""
         found = await self._link.fields(self._key(account), "saved", "sealed")
         return SharedAccount(int(found["saved"] or 0), found["sealed"] or b"", b"")
 
     async def offer(self, account: str, saved: int, sealed: bytes, fence: int = 0) -> str:
-        """Keep a login, with the owner's fence or as a person's own.
+        """Store a login under the owner's fence, or under none if a person made it.
 
-        Return `taken`, `known` where that or a later one is kept, `late` where the fence is smaller than the last, and
-        `removed` where the account was removed after the login was made.
+        Return `taken`; `known` if that or a later one is stored; `late` if the fence is smaller than the last; or
+        `removed` if the account was removed after the login was made.
         """
         answer: bytes = await self._link.run(OFFER, [self._key(account)], fence, saved, sealed)
         if answer in (b"taken", b"known"):
@@ -100,11 +100,11 @@ class SharedAccounts:
         return answer.decode()
 
     async def note(self, account: str, fence: int, record: bytes) -> bool:
-        """Keep what is known of the account; False where the fence is smaller than the last."""
+        """Store the account's record; return False if the fence is smaller than the last."""
         return bool(await self._link.run(NOTE, [self._key(account)], fence, record))
 
     async def remove(self, account: str, fence: int) -> bool:
-        """Forget the account, and every login of it that was made up to now; False as in `note`."""
+        """Remove the account and every login made up to now; return False as in `note`."""
         is_removed = bool(await self._link.run(REMOVE, [self._key(account)], fence))
         if is_removed:
             await self._link.remove_member(self._link.of_cluster("accounts"), account)

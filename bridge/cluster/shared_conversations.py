@@ -1,8 +1,8 @@
-"""Which conversation holds which history, told to all nodes by a stream in Redis: digests and ids, never a text.
+"""Shares which conversation holds which history through a stream in Redis: digests and ids, never texts.
 
 Each node applies all changes to its own file. So a chat finds the node that has its conversation without asking, and an
-account that moves goes on in its conversations. A change carries the owner's fence; what comes after one with a larger
-fence is left out. A change that Redis does not take is lost for the other nodes: the conversation begins again there.
+account that moves continues its conversations. A change carries the owner's fence, and is ignored after one with a
+larger fence. A change that Redis does not accept is lost for the other nodes: there, a new conversation starts.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ MOST = 100_000
 """Changes that Redis keeps for nodes that join."""
 AT_A_TIME = 500
 WAITING = 10_000
-"""Changes that wait for Redis; further ones are dropped."""
+"""Changes that may wait for Redis; beyond them the oldest is dropped."""
 PAUSE = 1.0
 CLOSE_LIMIT = 5.0
-"""Seconds that all that waits for Redis may take at the end."""
+"""Seconds in which a stopping node sends the waiting changes."""
 
 
 class SharedConversations:
-    """Tells the other nodes of this one's changes, and takes theirs; `fence_of` gives that of an account held here."""
+    """The exchange of changes with the other nodes; `fence_of` gives the fence of an account of this node."""
 
     def __init__(
         self, link: RedisLink, node: str, conversations: Conversations, fence_of: Callable[[str], int | None]
@@ -48,7 +48,7 @@ class SharedConversations:
         self._tasks = Tasks()
 
     def start(self) -> None:
-        """Begin to tell and to listen."""
+        """Start to send and to listen."""
         loop = asyncio.get_running_loop()
 
         def changed(change: Change) -> None:
@@ -59,7 +59,7 @@ class SharedConversations:
         self._tasks.keep(self._listen)
 
     async def close(self) -> None:
-        """Stop both; changes that wait still are told first, if Redis is there."""
+        """Send the waiting changes if Redis answers, then stop."""
         with suppress(ClusterUnavailable, TimeoutError):
             async with asyncio.timeout(CLOSE_LIMIT):
                 while not self._waiting.empty():
@@ -112,7 +112,7 @@ def encoded(change: Change, fence: int) -> bytes:
 
 
 def decoded(data: bytes) -> tuple[Change, int] | None:
-    """Return a change and its fence; None where it cannot be read, as one of a later version."""
+    """Return a change and its fence; None if it cannot be read, such as one of a later version."""
     try:
         said: dict[str, Any] = json.loads(data)
         row = tuple(base64.b64decode(one["bytes"]) if isinstance(one, dict) else one for one in said["row"])

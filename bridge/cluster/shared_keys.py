@@ -1,7 +1,7 @@
-"""Keeps the named API keys of all nodes alike: what is added, limited or revoked on one counts on all.
+"""Synchronizes the named API keys: a key that is added, limited or revoked on one node is so on all.
 
-Redis has the file of one node, with digests and limits and no key itself, signed with the nodes' common key: who can
-write to Redis alone makes no keys. Changes of several nodes are merged, those made while a node was away, too.
+Redis holds one node's file with digests and limits but no keys, signed with the nodes' common key, so that write access
+to Redis alone does not allow making keys. Changes of several nodes are merged, including those of an absent node.
 The keys in the files `api_keys` and `admin_key` stay each node's own.
 """
 
@@ -27,7 +27,7 @@ redis.call('HSET', KEYS[1], 'version', string.format('%.0f', next), 'signature',
 return string.format('%.0f', next)
 """
 )
-"""Takes a node's keys, if it knows the last ones; gives the version that they have then."""
+"""Stores a node's keys if it has the latest version, and returns their new version; else returns 0."""
 
 
 class SharedKeys:
@@ -43,14 +43,14 @@ class SharedKeys:
         self._failure = ""
 
     async def sync(self) -> None:
-        """Take the keys of other nodes if they are newer, else tell of what has changed here."""
+        """Merge the keys in Redis if they are newer, else publish this node's changes."""
         found = await self._link.fields(self._place, "version", "signature", "document")
         try:
             version = int(found["version"] or 0)
             if version > self._version:
                 await self._take(version, found["signature"] or b"", found["document"] or b"")
             elif version < self._version or self._is_forged or not await asyncio.to_thread(self._store.is_shared):
-                await self._offer(version)  # to a Redis that has lost them, too
+                await self._offer(version)  # also to a Redis that has lost them
         except (SetupError, OSError, ValueError) as error:
             if str(error) != self._failure:
                 logger.error("The API keys of the cluster are not shared: {}", error)

@@ -1,8 +1,8 @@
-"""How many chats of an API key run at a time on all nodes together: further ones wait, in the order of their arrival.
+"""Limits how many chats of an API key run at a time on all nodes; further chats wait in the order of their arrival.
 
-The chats of a key that has such a limit stand in Redis in two sorted sets, by when they came and by when their node
-said last that they are still there. The first ones, as many as the key may have, run. A chat whose node is silent for
-`GONE` seconds is dropped. Where Redis cannot be asked, each node holds the key to its limit by itself.
+The chats of a key with such a limit are in two sorted sets in Redis: by arrival, and by the last sign of life from
+their node. The first ones, as many as the limit, run. A chat whose node is silent for `GONE` seconds is dropped. While
+Redis does not answer, each node enforces the limit by itself.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from bridge.tasks import Tasks
 from bridge.telemetry import Telemetry, Timeline
 
 LIMIT = 0.5
-"""Seconds that a chat waits for Redis at a time."""
+"""Seconds that a chat waits for each answer of Redis."""
 LOOK_AGAIN = 0.2
-"""Seconds between two looks of a chat that waits; one of the same node that ends has it look at once."""
+"""Seconds between two checks of a waiting chat; the end of a chat on the same node triggers one at once."""
 SAY = 3.0
-"""Seconds between two signs of life of a chat that runs."""
+"""Seconds between two signs of life of a running chat."""
 GONE = 12.0
 RETRY_AFTER = 5.0
 
@@ -45,14 +45,14 @@ redis.call('PEXPIRE', KEYS[2], ARGV[2])
 return redis.call('ZRANK', KEYS[1], ARGV[1])
 """
 )
-"""Has a chat stand in its key's line, or go on to; gives how many stand before it."""
+"""Adds a chat to its key's queue, or renews its place; returns how many are before it."""
 LEAVE = Script("redis.call('ZREM', KEYS[1], ARGV[1]) return redis.call('ZREM', KEYS[2], ARGV[1])")
 
 
 class SharedTurns:
-    """The lines of the keys, as the chats of one node stand in them; in each as many wait as in the queue of a pool.
+    """The keys' queues as used by the chats of one node; each holds as many waiting chats as the queue of a pool.
 
-    A chat that leaves its line has come to no pool, so `telemetry` is told here how it has ended.
+    A chat that leaves its queue has reached no pool, so its end is reported to `telemetry` here.
     """
 
     def __init__(self, link: RedisLink, node: str, settings: PoolSettings, telemetry: Telemetry) -> None:
@@ -64,12 +64,12 @@ class SharedTurns:
         self._tasks = Tasks()
 
     async def close(self) -> None:
-        """Say nothing more of any chat."""
+        """Stop sending signs of life."""
         await self._tasks.close()
 
     @asynccontextmanager
     async def turn(self, request: ChatRequest, limit: float) -> AsyncGenerator[None]:
-        """Be one of the chats that may run; raise a `PoolError` where that does not come within `limit` seconds."""
+        """Wait for the chat's turn and hold it while the context is open; raise a `PoolError` after `limit` seconds."""
         caller = request.caller
         if caller.parallel is None or not caller.id:
             yield
@@ -92,11 +92,11 @@ class SharedTurns:
     async def _wait(self, caller: Caller, parallel: int, chat: str, deadline: float) -> None:
         before = await self._place(caller, chat)
         if before - parallel >= self._settings.queue_size:
-            raise PoolFull(f"{before - parallel} chats of {caller} are waiting already.", retry_after=RETRY_AFTER)
+            raise PoolFull(f"{before - parallel} chats of {caller} are already waiting.", retry_after=RETRY_AFTER)
         while before >= parallel:
             left = deadline - time.monotonic()
             if left <= 0:
-                why = f"{caller} may have {parallel} chats at a time on all nodes, and has them"
+                why = f"{caller} may have {parallel} chats at a time on all nodes, and all of them are running"
                 raise PoolTimeout(f"The chat could not begin in time: {why}.", retry_after=RETRY_AFTER)
             ended = self._ended
             with suppress(TimeoutError):
@@ -110,7 +110,7 @@ class SharedTurns:
             await self._place(caller, chat)
 
     async def _place(self, caller: Caller, chat: str) -> int:
-        """Return how many chats stand before this one; 0 where Redis does not tell."""
+        """Return how many chats are before this one; 0 if Redis does not answer."""
         try:
             async with asyncio.timeout(LIMIT):
                 return int(await self._link.run(STAND, self._keys(caller), chat, int(GONE * 1000)))
@@ -118,7 +118,7 @@ class SharedTurns:
             return 0
 
     async def _leave(self, caller: Caller, chat: str) -> None:
-        with suppress(ClusterUnavailable):  # then it is dropped after a time
+        with suppress(ClusterUnavailable):  # then Redis drops it after `GONE` seconds
             await self._link.run(LEAVE, self._keys(caller), chat)
         self._ended.set()
         self._ended = asyncio.Event()

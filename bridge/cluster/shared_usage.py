@@ -1,14 +1,12 @@
-"""What the nodes count of each API key together: requests and tokens of the last minute and of the last 24 hours.
+"""Counts the requests and tokens of each API key on all nodes over the last minute and the last 24 hours.
 
 The windows are those of `usage_windows`: steps of a second or a minute, each of which counts until its last moment is
-as old as the window. A window is a hash in Redis: a field for each step, beside them `total`, `first` and `last`. One
-script drops the steps that are over, looks for room in all windows, and counts in all of them or in none; by Redis'
-clock. Each step is added and dropped once, so a request costs the same however many came before it. A window that is
-not used is gone after its length.
+as old as the window. A window is a hash in Redis with a field for each step, and `total`, `first` and `last`. One
+script drops the expired steps, checks the room in all windows, and counts in all of them or in none, by Redis' clock.
+Each step is added and dropped once, so the cost of a request does not grow with their number. An unused window expires.
 
-Where Redis cannot be asked in `LIMIT` seconds each node goes on by its own count; what it has counted meanwhile is told
-afterwards. A Redis that was asked in vain may have counted all the same, so each count has an id, by which it is made
-once, however often it is asked for.
+If Redis does not answer within `LIMIT` seconds, each node goes on by its own count, and sends that count afterwards. A
+call without an answer may have counted all the same, so each count has an id that makes repeating it safe.
 """
 
 from __future__ import annotations
@@ -30,18 +28,17 @@ from bridge.tasks import Tasks
 LIMIT = 0.5
 """Seconds that a chat waits for Redis."""
 PAUSE = 1.0
-"""Seconds after a call in vain in which Redis is not asked again."""
+"""Seconds without calls after one that Redis did not answer."""
 KNOWN_FOR = 120
-"""Seconds for which Redis knows the id of a count: one that it made without telling so is made twice where it is tried
-again only later."""
+"""Seconds for which Redis keeps the id of a count; one that is repeated later may be counted twice."""
 CLOSE_LIMIT = 5.0
-"""Seconds that all that waits for Redis may take at the end."""
+"""Seconds in which a stopping node sends the waiting counts."""
 MOST_WAITING = 10_000
-"""Amounts that wait for Redis; beyond them the oldest are dropped."""
+"""Counts that may wait for Redis; beyond them the oldest is dropped."""
 REFRESH = 2.0
-"""Seconds between two looks at what other nodes have counted, for those who only want to see it."""
+"""Seconds between two reads of the other nodes' counts, for display only."""
 MOST_REFRESHED = 200
-"""Keys that are looked at each time, those used here last."""
+"""Keys that each of these reads covers, the ones last used on this node first."""
 
 TAKE = Script(
     """
@@ -102,13 +99,13 @@ end
 return answer
 """
 )
-"""Gives the number of the window without room, the milliseconds until it has some, the time that counts, and of each
-window what counts and the milliseconds until it is empty. An amount whose step is over already is not counted. The last
-key stands for the count: one that was made before is not made again, and has its time."""
+"""Returns the number of the window without room (0 if none), the milliseconds until it has room, the time of the count,
+and for each window its total and the milliseconds until it is empty. An amount whose step has expired is not counted.
+The last key is the id of the count: a count that was made before is not repeated, and keeps its time."""
 
 
 class RedisUsage:
-    """See `SharedUsage`; `keys` gives the ids of the keys that there are."""
+    """The usage of keys in Redis; see `SharedUsage`. `keys` returns the ids of all keys."""
 
     def __init__(self, link: RedisLink, keys: Callable[[], Iterable[str]] = tuple, pause: float = PAUSE) -> None:
         self._link = link
@@ -116,20 +113,20 @@ class RedisUsage:
         self.close_limit = CLOSE_LIMIT
         self.keys = keys
         self._known: dict[str, tuple[float, Mapping[str, Used]]] = {}
-        """What each key has used, and when that was so."""
+        """The last known usage of each key, with the monotonic time of it."""
         self._waiting: dict[tuple[str, float | None, str], tuple[int, int]] = {}
-        """Requests and tokens by key, time, and the id of a count that may have been made."""
+        """Waiting requests and tokens by key, time, and the id of a count that may have been made."""
         self._has_waiting = asyncio.Event()
         self._away_until = 0.0
         self._tasks = Tasks()
 
     def start(self) -> None:
-        """Begin to count what waits, and to look at what others have counted."""
+        """Start to send the waiting counts, and to read those of other nodes."""
         self._tasks.keep(self._tell)
         self._tasks.keep(self._refresh)
 
     async def close(self) -> None:
-        """Count what waits, if Redis is there, and stop."""
+        """Stop, and send the waiting counts if Redis answers."""
         await self._tasks.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(self.close_limit):
@@ -138,7 +135,7 @@ class RedisUsage:
     async def take(
         self, key: str, limits: Mapping[str, int | None], requests: int, tokens: int, needed: int
     ) -> float | Refused | Late:
-        """Count if there is room; see `SharedUsage`."""
+        """Count a request if there is room; see `SharedUsage`."""
         if self._is_away:
             return ANEW
         late = Late(secrets.token_hex(8))
@@ -146,7 +143,7 @@ class RedisUsage:
         return late if taken is None else taken
 
     def add(self, key: str, requests: int, tokens: int, at: float | None = None, late: Late = ANEW) -> None:
-        """Count soon; see `SharedUsage`."""
+        """Add a count that is sent soon; see `SharedUsage`."""
         if not (requests or tokens):
             return
         before = self._waiting.pop((key, at, late.id), (0, 0))
@@ -156,7 +153,7 @@ class RedisUsage:
         self._has_waiting.set()
 
     def used(self, key: str) -> Mapping[str, Used] | None:
-        """Return what was known of late; see `SharedUsage`."""
+        """Return the last known usage; see `SharedUsage`."""
         if (found := self._known.get(key)) is None:
             return None
         passed = time.monotonic() - found[0]
@@ -177,7 +174,7 @@ class RedisUsage:
         at: float | None = None,
         id: str = "",  # noqa: A002
     ) -> float | Refused | None:
-        """Return what Redis answers; None where it does not, and may have counted or not."""
+        """Return Redis' answer; None if there is none, in which case it may have counted or not."""
         if self._is_away:
             return None
         places = [self._link.of_cluster(f"usage:{{{key}}}:{name}") for name in WINDOWS]
@@ -209,7 +206,7 @@ class RedisUsage:
     def _lost(self, error: Exception) -> None:
         if self._away_until + self._pause < time.monotonic():
             why = error.message if isinstance(error, ClusterUnavailable) else "it does not answer in time"
-            logger.warning("Keys are held to their limits by this node's own count alone: Redis: {}", why)
+            logger.warning("This node applies the limits of keys by its own count alone, as Redis failed: {}", why)
         self._away_until = time.monotonic() + self._pause
 
     async def _tell(self) -> None:
@@ -221,9 +218,9 @@ class RedisUsage:
                 self._has_waiting.set()
 
     async def _tell_all(self) -> bool:
-        """Count what waits; tell whether all of it was."""
+        """Send the waiting counts; tell whether all of them were counted."""
         while self._waiting:
-            if self._is_away:  # counts that nobody tries to make need no id, and are one for each key
+            if self._is_away:  # counts that were never sent need no id, so there is one per key
                 return False
             place = key, at, id_ = next(iter(self._waiting))
             requests, tokens = self._waiting.pop(place)
@@ -232,7 +229,7 @@ class RedisUsage:
             try:
                 answer = await self._asked(key, {}, requests, tokens, 0, at, late.id)
             finally:
-                if answer is None:  # also where this is cancelled
+                if answer is None:  # also when cancelled
                     self.add(key, requests, tokens, at, late)
             if answer is None:
                 return False

@@ -1,4 +1,4 @@
-"""Takes the signed calls of other nodes, and reads nothing of others; what goes wrong is told as JSON."""
+"""Accepts signed calls of other nodes, reads no unsigned body, and answers errors as JSON."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ Handler = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
 
 
 def guarded(signing: Signing, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Have a handler called for signed calls alone; its errors are JSON, or cut off a response that has begun."""
+    """Return a handler for signed calls only; an error becomes JSON, or cuts off a response that has begun."""
 
     async def handle(http: web.Request) -> web.StreamResponse:
         try:
             signing.check(http.headers, http.method, http.rel_url.raw_path_qs)
-            body = await http.read()  # only now: that of a stranger is not read
+            body = await http.read()  # after the check, so that no unsigned body is read
             await off_loop(len(body), signing.check_body, http.headers, body)
             return await handler(http, body)
         except web.HTTPException:
             raise
         except Exception as error:  # the outermost edge
             failure = _failure(error)
-            if BEGUN in http:  # its response: another response would stand in its body
+            if BEGUN in http:  # a second response would end up in the body of the first
                 raise ConnectionAbortedError("The response was cut off.") from error
             return web.json_response({"error": wire.error_as_json(failure)}, status=failure.status)
 
@@ -40,25 +40,25 @@ def guarded(signing: Signing, handler: Handler) -> Callable[[web.Request], Await
 
 
 async def note_begun(http: web.Request, _: web.StreamResponse) -> None:
-    """Note that the response to a call has begun; the application calls it."""
+    """Record that the response to a call has begun; aiohttp calls it."""
     http[BEGUN] = True
 
 
 def _failure(error: Exception) -> BridgeError:
-    """Return what another node is told of an error; log it, unless that node has only left."""
+    """Return the error to send to another node; log it unless it is expected."""
     if isinstance(error, BridgeError):
         return error
     if not isinstance(error, ConnectionError):
-        log_unexpected(error, "while another node was answered")
+        log_unexpected(error, "while answering another node")
     return BridgeError(f"The other node failed ({type(error).__name__}).", sent=True)
 
 
 def read_call(data: bytes) -> dict[str, Any]:
-    """Return what a call says; raise a `RequestError` where it is no JSON object."""
+    """Return the JSON object of a call; raise a `RequestError` if it is not one."""
     try:
         said = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise RequestError("The call is no JSON.") from error
+        raise RequestError("The call is not JSON.") from error
     if not isinstance(said, dict):
-        raise RequestError("The call is no JSON object.")
+        raise RequestError("The call is not a JSON object.")
     return said

@@ -1,9 +1,9 @@
-"""Nodes know each other by a common key: each call is signed over its time, a number used once, path and body.
+"""Nodes authenticate each other by a common key: each call is signed over its time, a nonce, its path and its body.
 
-A call whose time is more than `WINDOW` seconds away, or whose number was seen, is refused: what somebody has listened
-to cannot be played again. The time is that of the cluster (`cluster_clock`), whatever the nodes' wall clocks show.
-Numbers are remembered as long as there is room, not by time: a clock that is put back brings no call back. Nothing is
-encrypted; the nodes' network must be private, or TLS before it.
+A call whose time is more than `WINDOW` seconds away, or whose nonce was seen, is refused, so a recorded call cannot be
+replayed. The time is the cluster's (`cluster_clock`), independent of the nodes' wall clocks. Nonces are kept by number,
+not by time, so a clock that is set back allows no replay. Nothing is encrypted: the nodes' network must be private, or
+use TLS.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from bridge.errors import ClusterUnavailable, PermissionDenied
 from bridge.printable import as_line
 
 WINDOW = 30.0
-"""Seconds that the clocks of two nodes may differ, and a call may take to arrive."""
+"""Seconds by which the time of a call may differ, for clock skew and latency together."""
 TIME, NONCE = "X-Bridge-Time", "X-Bridge-Nonce"
 CALLER = "X-Bridge-Node"
-"""The name of the node that calls, for errors; it is not signed."""
+"""The name of the calling node, for error messages; it is not signed."""
 DIGEST, SIGNATURE = "X-Bridge-Digest", "X-Bridge-Signature"
 MOST = 100_000
-"""Numbers that are remembered, the last ones."""
+"""Nonces that are kept, the latest ones."""
 LONGEST_NAME = 64
-"""Characters of a caller's name that an error shows."""
+"""Most characters of a caller's name in an error."""
 
 
 class Signing:
-    """Signs the calls of `node`, and checks the signatures of those that come; `now` is in Unix seconds."""
+    """The signer of `node`'s calls, which also checks incoming calls; `now` returns Unix seconds."""
 
     def __init__(self, key: str, now: Callable[[], float] = time.time, node: str = "") -> None:
         self._key = key.encode()
@@ -47,11 +47,11 @@ class Signing:
         return {TIME: moment, NONCE: nonce, DIGEST: digest, SIGNATURE: signature, CALLER: self._node}
 
     def check(self, headers: Mapping[str, str], method: str, path: str) -> None:
-        """Raise `PermissionDenied` unless a call was signed with the common key, and comes for the first time.
+        """Raise `PermissionDenied` unless a call is signed with the common key and is not a replay.
 
-        Raises `ClusterUnavailable` where the clocks differ by too much.
+        Raise `ClusterUnavailable` if the clocks differ by too much.
 
-        Its body need not be there yet: nobody else can make this node read one. `check_body` is for that.
+        The body is not needed, so that an unsigned one is never read; `check_body` checks it.
         """
         moment, nonce, digest = (headers.get(name, "") for name in (TIME, NONCE, DIGEST))
         signature = self._signature(moment, nonce, method, path, digest)
@@ -75,9 +75,9 @@ class Signing:
 
     @staticmethod
     def check_body(headers: Mapping[str, str], body: bytes) -> None:
-        """Raise `PermissionDenied` unless a body is the one that was signed."""
+        """Raise `PermissionDenied` unless the body is the one that was signed."""
         if sha256(body).hexdigest() != headers.get(DIGEST):
-            raise PermissionDenied("The body of the call is another one than was signed.")
+            raise PermissionDenied("The body of the call is not the one that was signed.")
 
     def _signature(self, moment: str, nonce: str, method: str, path: str, digest: str) -> str:
         head = "\n".join((moment, nonce, method, path, digest))

@@ -1,7 +1,6 @@
-"""What nodes say to each other, as JSON and back: requests, events, errors, models and accounts; no I/O.
+"""The JSON format between nodes: requests, events, errors, models and accounts, both ways; no I/O.
 
-A peer of another version may say more than is known here: fields that are not known are left out, those that are
-missing have their defaults.
+A peer may run another version: unknown fields are ignored, and missing ones get their defaults.
 """
 
 from __future__ import annotations
@@ -43,13 +42,13 @@ ERRORS: Mapping[str, type[BridgeError]] = {
     name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, BridgeError)
 }
 ARCHIVE, NAME = "application/zip", "X-Bridge-Name"
-"""The type of an answer that is an archive, and the header with its name."""
+"""The content type of an archive, and the header with its name."""
 PLAIN = ("id", "conversation", "unseen", "prompt_tokens", "dialect", "trace_parent", "peer", "start_within", "is_brief")
-"""Fields of a request that are as they are in JSON."""
+"""Fields of a request that JSON holds unchanged."""
 
 
 class Unreadable(RequestError):
-    """What another node has said cannot be read."""
+    """A message of another node that cannot be read."""
 
 
 def _plain(value: Any) -> dict[str, Any]:
@@ -63,7 +62,7 @@ def _form(kind: type[T]) -> TypeAdapter[T]:
 
 
 def made(kind: type[T], said: object) -> T:
-    """Return a dataclass of those fields that it knows; raise a `ValueError` where one has another type."""
+    """Return a dataclass made of the fields that it has; raise a `ValueError` if one has another type."""
     form: TypeAdapter[T] = _form(kind)  # type: ignore[arg-type]
     return form.validate_python(said)
 
@@ -74,12 +73,12 @@ def model_as_json(model: Model) -> dict[str, Any]:
 
 
 def model_of(said: Mapping[str, Any]) -> Model:
-    """Return the model that another node has named."""
+    """Return a model from another node's JSON."""
     return made(Model, said)
 
 
 def account_as_json(account: Account) -> dict[str, Any]:
-    """Return how an account stands as JSON."""
+    """Return the state of an account as JSON."""
     error, plain = account.last_error, _plain(account)
     last = error and {"code": error.code, "message": error.message, "at": error.at.isoformat()}
     times = {name: moment and moment.isoformat() for name, moment in _times(account).items()}
@@ -91,18 +90,18 @@ def _times(account: Account) -> Mapping[str, datetime | None]:
 
 
 def account_of(said: Mapping[str, Any]) -> Account:
-    """Return how an account of another node stands; raise a `ValueError` or `TypeError` where it does not tell that."""
+    """Return the state of another node's account; raise a `ValueError` or `TypeError` if it cannot be read."""
     empty: Mapping[str, Any] = {"reason": "", "until": None, "is_busy": False}
     account = made(Account, {**empty, **said})
     error = account.last_error
     times = [*_times(account).values(), *([error.at] if error else [])]
     if any(moment is not None and moment.tzinfo is None for moment in times):
-        raise ValueError("a time without its zone, which cannot be compared with others")
+        raise ValueError("a time has no time zone, so it cannot be compared")
     return account
 
 
 def request_as_json(request: ChatRequest) -> tuple[dict[str, Any], Sequence[Attachment]]:
-    """Return a request as JSON, and its files in their order; what the client returns of an answer is asked for."""
+    """Return a request as JSON, and its files in order; `returned` is replaced by whether it changes the answer."""
     files = [file for message in request.messages for file in message.attachments]
     return {
         **{name: getattr(request, name) for name in PLAIN},
@@ -122,7 +121,7 @@ def _message_as_json(message: Message) -> dict[str, Any]:
 
 
 def request_of(said: Mapping[str, Any], data: bytes) -> ChatRequest:
-    """Return the request of another node, whose files are in `data` one after the other; raise `Unreadable`."""
+    """Return another node's request, whose files are concatenated in `data`; raise `Unreadable` if it is invalid."""
     try:
         at, messages = 0, []
         for message in said["messages"]:
@@ -159,21 +158,21 @@ def error_line(error: BridgeError) -> bytes:
 
 
 def line(said: Mapping[str, Any]) -> bytes:
-    """Return a line of JSON, in ASCII alone: what is no text in UTF-8 travels, too."""
+    """Return a line of ASCII JSON, so that text that is not valid UTF-8 (lone surrogates) survives."""
     return json.dumps(said, separators=(",", ":")).encode() + b"\n"
 
 
 def event_of(said: Mapping[str, Any]) -> ChatEvent:
-    """Return the event of a line; raise a `ValueError` where it is none."""
+    """Return the event of a line; raise a `ValueError` if it holds none."""
     try:
         event: ChatEvent = made(EVENTS[said["event"]], said)
         return event
     except (LookupError, TypeError) as error:
-        raise ValueError("no event") from error
+        raise ValueError("not an event") from error
 
 
 def error_as_json(error: BridgeError) -> dict[str, Any]:
-    """Return an error as JSON: of a class that not every node may know, as its nearest base that it does."""
+    """Return an error as JSON; a class that other nodes may not know becomes its nearest known base."""
     kind = next(base.__name__ for base in type(error).__mro__ if ERRORS.get(base.__name__) is base)
     return {
         "kind": kind,

@@ -255,7 +255,7 @@ async def test_a_holder_that_redis_does_not_answer_stops_before_another_one_can_
 
 @pytest.mark.parametrize("url", ["http://x", "redis+sentinel://x:1", "redis+nothing://x", "redis://x:port"])
 async def test_an_address_that_is_none_of_redis_is_refused(url: str) -> None:
-    with pytest.raises(SetupError, match=r"cluster\.url is no address"):
+    with pytest.raises(SetupError, match=r"cluster\.url is not an address"):
         connect(url, "x", 1.0)
 
 

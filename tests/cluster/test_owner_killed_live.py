@@ -27,6 +27,6 @@ async def test_a_view_says_that_its_node_was_killed_and_goes_on_where_the_accoun
                 await someone.look(account="alice")
                 await someone.take()
                 owner.process.kill()
-                await someone.page.get_by_text("The node owner does not answer any more.").first.wait_for()
+                await someone.page.get_by_text("The node owner no longer answers.").first.wait_for()
                 await goes_on_at_another(nodes, someone)
             await until(lambda: not home.left_running())

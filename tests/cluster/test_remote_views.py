@@ -176,7 +176,7 @@ async def test_a_lost_node_is_noticed_also_where_it_only_falls_silent() -> None:
         async with nodes.join() as channel:
             nodes.way.sever()
             found = await ended(channel)
-            assert (type(found), str(found)) == (ViewerMoved, "The node owner does not answer any more.")
+            assert (type(found), str(found)) == (ViewerMoved, "The node owner no longer answers.")
             with pytest.raises(ViewerMoved):
                 await channel.receive("{}")
         with pytest.raises(ViewerMoved, match="owner"):
@@ -208,7 +208,7 @@ async def test_a_node_that_answers_no_ping_is_lost() -> None:
         joining = views.view("alice", "me")
         assert joining is not None
         async with joining as channel:
-            assert str(await ended(channel)) == "The node owner does not answer any more."
+            assert str(await ended(channel)) == "The node owner no longer answers."
 
 
 async def test_a_node_of_an_earlier_version_is_named() -> None:

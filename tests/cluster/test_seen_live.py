@@ -189,7 +189,7 @@ async def test_a_view_says_that_a_node_is_lost_and_follows_its_account_to_anothe
             await someone.look(account="alice")
             await someone.take()
             way.sever()
-            await someone.page.get_by_text("The node owner does not answer any more.").first.wait_for()
+            await someone.page.get_by_text("The node owner no longer answers.").first.wait_for()
             await until(lambda: ready(owner) == ["alice"])  # the person is gone there, as far as the node knows
             await way.mend()
             await someone.take()

@@ -1,6 +1,6 @@
-"""A chat site that answers by itself, to try the bridge on and to test it with; may import no other package.
+"""A chat site with a built-in model, for trying out and testing the bridge; may import no other package.
 
-It is a site of its own and imports nothing of the bridge, which never learns that it talks to a demo.
+The bridge never learns that it talks to a demo.
 """
 
 from bridge.demo.accounts import Account

@@ -41,7 +41,7 @@ def read_settings(arguments: list[str] | None = None) -> DemoSettings:
 
 
 async def serve(settings: DemoSettings) -> None:
-    """Serve the site until a signal asks to end."""
+    """Serve the site until SIGINT or SIGTERM."""
     asked = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, asked.set)

@@ -1,4 +1,4 @@
-"""The accounts of the demo site: what each may do, is asked, and shall answer."""
+"""The accounts of the demo site: their sessions, faults, queued scripts and recorded turns."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 
 
 class PageLink(Protocol):
-    """A page that is open for an account and hears of its faults."""
+    """An open page of an account, which is sent its faults."""
 
-    heard: int  # the version of the switchboard it knows
+    heard: int  # the version of the switchboard that it has confirmed
 
     def clear_storage(self) -> None:
         """Empty the page's localStorage."""
 
 
 class Scripted(Protocol):
-    """A conversation, as far as it is scripted."""
+    """A conversation that holds scripts."""
 
     scripts: list[Script]  # of the next answers
 
 
 class Account:
-    """One user of the site, seen from behind the counter."""
+    """One user of the site, with the server's state."""
 
     def __init__(self, name: str, origin: Callable[[], str], faults: Faults = FAULTS) -> None:
         self.name = name
-        self.faults = faults  # those that this site knows
+        self.faults = faults  # all faults of this site
         self.email = f"{name}@example.com"
         self.password = f"demo-{name}"
         self.id = secrets.token_hex(16)
@@ -52,7 +52,7 @@ class Account:
         self.turns: list[Turn] = []
         self.conversations: dict[str, Conversation] = {}
         self.files: dict[str, Upload] = {}
-        self.max_parallel = 0  # answers wanted at the same time, the refused ones included
+        self.max_parallel = 0  # most answers requested at the same time, including refused ones
         self.changes = Changes()
         self.board = Switchboard(self.changes.notify)
         self.pages: set[PageLink] = set()
@@ -62,7 +62,7 @@ class Account:
 
     @property
     def token(self) -> str:
-        """Return the token of the last sign-in that still counts, or nothing."""
+        """Return the newest valid token, or an empty string."""
         return self.tokens[-1] if self.tokens else ""
 
     @property
@@ -71,12 +71,12 @@ class Account:
         return self.generation is not None and not self.generation.turn.outcome
 
     def script(self, script: Script) -> None:
-        """Queue what to answer to the next prompt, or raise ValueError if its fault is unknown."""
+        """Queue the answer to the next prompt, or raise ValueError if its fault is unknown."""
         check_script(script, self.faults)
         self._scripts.append(script)
 
     def next_script(self, prompt: str, conversation: Scripted) -> Script:
-        """Take the queued script, else the one in the prompt, else what the conversation's last one left, else none."""
+        """Take the queued script, else the one in the prompt, else the conversation's next one, else an empty one."""
         script = self._scripts.popleft() if self._scripts else _scripted(prompt, self.faults)
         rest: list[Script] = []
         if script is None:
@@ -85,7 +85,7 @@ class Account:
         return script
 
     def fault(self, name: str, times: int | None = 1, lasting: float | None = None, **params: Any) -> None:
-        """Let a fault strike some times (None: always), within some seconds; `account` faults strike now."""
+        """Switch on a fault for `times` (None: always) within `lasting` seconds; `account` faults strike at once."""
         switch = make_switch(name, times, lasting, params, self.faults)
         if switch.fault.where == "account":
             _HAPPENINGS[name](self, switch)
@@ -102,7 +102,7 @@ class Account:
             self.require_cookie = False
 
     async def pages_informed(self, timeout: float = 60.0) -> None:
-        """Wait until every open page knows which faults it has to play."""
+        """Wait until every open page has confirmed the current faults."""
         await self.wait_for(lambda a: all(page.heard >= a.board.version for page in a.pages), timeout)
 
     async def wait_for(self, condition: Callable[[Account], object], timeout: float = 5.0) -> None:
@@ -123,7 +123,7 @@ class Account:
         self.changes.notify()
 
     def storage_state(self) -> dict[str, Any]:
-        """Return a fresh session in the form browsers import it in."""
+        """Return a fresh session as a browser storage state."""
         token, cookie = self.sign_in()
         origin = self._origin()
         stored = {"name": "userToken", "value": f'{{"value":"{token}","__version":"0"}}'}
@@ -140,7 +140,7 @@ class Account:
         return {"cookies": [jar], "origins": [{"origin": origin, "localStorage": [stored]}]}
 
     def open_turn(self, kind: str, **facts: Any) -> Turn:
-        """Begin the record of one request."""
+        """Start the record of one request."""
         turn = Turn(len(self.turns) + 1, kind, **facts, _ended=self.changes.notify)
         self.turns.append(turn)
         self.max_parallel = max(self.max_parallel, 1 + self.generating)
@@ -148,7 +148,7 @@ class Account:
         return turn
 
     def add_conversation(self) -> Conversation:
-        """Begin an empty conversation."""
+        """Add an empty conversation."""
         conversation = Conversation(len(self.conversations) + 1)
         self.conversations[conversation.id] = conversation
         return conversation
@@ -172,17 +172,17 @@ class Account:
 
 
 def script_fault(script: Script, faults: Faults = FAULTS) -> Switch | None:
-    """Return the fault a script asks for, or raise ValueError if it cannot be played for one turn."""
+    """Return the fault that a script asks for, or raise ValueError if it cannot strike a single turn."""
     if not script.fault:
         return None
     switch = make_switch(script.fault, 1, None, script.params, faults)
     if switch.fault.where not in ("reply", "stream"):
-        raise ValueError(f"the fault {script.fault!r} cannot be played for one turn")
+        raise ValueError(f"the fault {script.fault!r} cannot strike a single turn")
     return switch
 
 
 def check_script(script: Script, faults: Faults = FAULTS) -> None:
-    """Raise ValueError if a fault of the script, or of one that follows it, cannot be played."""
+    """Raise ValueError if a fault of the script, or of one that follows it, cannot strike."""
     script_fault(script, faults)
     for following in script.then:
         check_script(following, faults)

@@ -1,4 +1,4 @@
-"""One answer from the accepted request to the end of its last stream."""
+"""One answer, from the accepted request to the end of its last stream."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bridge.demo.turns import Turn
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Write what is answered to one request, and carry it there."""
+    """The answer to one request: composes and streams it."""
 
     request: web.Request
     account: Account
@@ -40,11 +40,11 @@ class Answer:
         return await self._write(prompt, before, prompt["message_id"])
 
     async def to_old_prompt(self, prompt: dict[str, Json]) -> web.StreamResponse:
-        """Answer a prompt of the conversation once more."""
+        """Answer an existing prompt of the conversation again."""
         return await self._write(prompt, self.conversation.current)
 
     async def continued(self, message: dict[str, Json]) -> web.StreamResponse:
-        """Go on with an answer that was left incomplete."""
+        """Continue an incomplete answer."""
         rest = self.conversation.rests.pop(message["message_id"])
         message["status"] = "WIP"
         start = ready(message["parent_id"], message["message_id"], self.conversation.model_type)
@@ -80,7 +80,7 @@ class Answer:
         return score, composition.title
 
     def _spoil(self, score: Score) -> tuple[Score, Score]:
-        """Let the fault of this turn rewrite the score; also returns what can be continued later."""
+        """Apply the fault of this turn to the score; also return the part that can be continued later."""
         switch = self._fault()
         if switch is None or switch.fault.rewrite is None:
             return score, []
@@ -97,7 +97,7 @@ class Answer:
         return script_fault(self.script) or self.account.board.take("stream")
 
     def _keep(self, generation: Generation, rest: Score) -> None:
-        """Keep what is left of an incomplete answer."""
+        """Store the rest of an incomplete answer."""
         if generation.message["status"] == "INCOMPLETE":
             self.conversation.rests[generation.message["message_id"]] = generation.rest or rest
 
@@ -119,7 +119,7 @@ class Answer:
 
 
 async def carry(request: web.Request, generation: Generation, cut: int | None = None) -> web.StreamResponse:
-    """Send an answer over this request's connection, as far as it goes."""
+    """Send an answer over this request's connection until the answer or the connection ends."""
     stream = EventStream(request, _headers(request.app[BACKEND].settings), cut)
     try:
         await generation.play(stream)

@@ -1,4 +1,4 @@
-"""What the parts of the site share: its accounts, its open challenges, its secrets of this start."""
+"""State that the parts of the site share: accounts, open challenges, and the tokens of this run."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ A = TypeVar("A", bound=Account)
 
 
 class ShortTokens:
-    """Hand out tokens that count for a limited time."""
+    """Tokens that are valid for a limited time."""
 
     def __init__(self, ttl: float) -> None:
         self.ttl = ttl
         self._expiry: dict[str, float] = {}
 
     def issue(self) -> str:
-        """Make a new token."""
+        """Return a new token."""
         now = time.monotonic()
         self._expiry = {t: until for t, until in self._expiry.items() if until > now}
         token = secrets.token_urlsafe(32)
@@ -34,12 +34,12 @@ class ShortTokens:
         return token
 
     def valid(self, token: str) -> bool:
-        """Tell whether this token still counts."""
+        """Tell whether a token is still valid."""
         return self._expiry.get(token, 0.0) > time.monotonic()
 
 
 class AccountBook(Generic[A]):
-    """Hold the accounts of one running site, and the faults that it knows."""
+    """The accounts of one running site, and the faults that it can play."""
 
     def __init__(self, faults: Faults, make: Callable[[str], A]) -> None:
         self.url = ""
@@ -55,20 +55,20 @@ class AccountBook(Generic[A]):
         return account
 
     def account_with_token(self, token: str) -> A | None:
-        """Find who is signed in with this token."""
+        """Return the account that is signed in with a token."""
         return next((a for a in self.accounts.values() if token in a.tokens), None)
 
     def account_with_cookie(self, cookie: str) -> A | None:
-        """Find whose session cookie this is."""
+        """Return the account of a session cookie."""
         return next((a for a in self.accounts.values() if cookie in a.cookies), None)
 
     def account_with_email(self, email: object) -> A | None:
-        """Find an account by its address."""
+        """Return the account with an e-mail address."""
         return next((a for a in self.accounts.values() if a.email == email), None)
 
 
 class Backend(AccountBook[Account]):
-    """Hold the state of one running site."""
+    """The state of one running site."""
 
     def __init__(self, settings: DemoSettings) -> None:
         super().__init__(FAULTS, lambda name: Account(name, origin=lambda: self.url))

@@ -1,4 +1,4 @@
-"""The modules of the page as one script, as sites ship theirs: a request for each costs more than all their code."""
+"""Bundles the page's modules into one script, as sites do: one request for each would cost more than their code."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _EXPORT = re.compile(r"^export (?=(?:async function|function|class|const) (\w+))
 
 
 def bundled(entry: str, files: Mapping[str, str]) -> str:
-    """Return one script that does what the module `entry` and all that it imports do; `files` are by their names.
+    """Return one script equal to the module `entry` with all its imports; `files` maps file names to sources.
 
-    Each module becomes a function that returns what it exports. They write `import { name } from "./file.js";` on one
-    line, and `export` before a declaration; none imports one that imports it.
+    Each module becomes a function that returns its exports. Modules must write `import { name } from "./file.js";` on
+    one line and `export` before a declaration, and must not import each other in a cycle.
     """
     return "\n".join(_module(name, files[f"{name}.js"]) for name in _in_order(entry.removesuffix(".js"), files, []))
 
 
 def _in_order(name: str, files: Mapping[str, str], begun: list[str]) -> Iterator[str]:
-    """Yield the modules that `name` needs, each after those that it imports itself, and `name` last."""
+    """Yield the modules that `name` needs, each after its own imports, and `name` last."""
     begun.append(name)
     for _, other in _IMPORT.findall(files[f"{name}.js"]):
         if other not in begun:

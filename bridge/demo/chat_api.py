@@ -1,4 +1,4 @@
-"""The calls that make the model speak: completion, edit, regenerate, continue, resume and stop."""
+"""The calls that generate answers: completion, edit, regenerate, continue, resume and stop."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def completion(request: web.Request) -> web.StreamResponse:
 
 
 async def edit_message(request: web.Request) -> web.StreamResponse:
-    """Answer another wording of an earlier prompt."""
+    """Answer an edited version of an earlier prompt."""
     account, document = await _read(request, chat_session_id=str, message_id=int, prompt=str, **_SWITCHES)
     with _turn(request, account, "edit_message", document) as turn:
         conversation = _check(request, account, document, EDIT)
@@ -70,7 +70,7 @@ async def regenerate(request: web.Request) -> web.StreamResponse:
 
 
 async def continue_answer(request: web.Request) -> web.StreamResponse:
-    """Go on with an answer that was left incomplete."""
+    """Continue an incomplete answer."""
     account, document = await _read(request, chat_session_id=str, message_id=int)
     with _turn(request, account, "continue", document) as turn:
         strike(account, request.path)
@@ -83,7 +83,7 @@ async def continue_answer(request: web.Request) -> web.StreamResponse:
 
 
 async def resume_stream(request: web.Request) -> web.StreamResponse:
-    """Carry on an answer that is still being written, on a new connection."""
+    """Continue the stream of a running answer on a new connection."""
     account, document = await _read(request, chat_session_id=str, message_id=int)
     find_conversation(account, document["chat_session_id"])
     generation = account.generation
@@ -94,7 +94,7 @@ async def resume_stream(request: web.Request) -> web.StreamResponse:
 
 
 async def stop_stream(request: web.Request) -> web.Response:
-    """Stop an answer that is being written."""
+    """Stop a running answer."""
     account, _, document = await named_conversation(request, message_id=int)
     generation = account.generation
     if generation is not None and _is_about(generation, document):
@@ -110,7 +110,7 @@ async def _read(request: web.Request, **wanted: Any) -> tuple[Account, dict[str,
 
 @contextmanager
 def _turn(request: web.Request, account: Account, kind: str, document: dict[str, Any]) -> Iterator[Turn]:
-    """Record the request as a turn, and in it that it was refused."""
+    """Record the request as a turn, including its refusal."""
     turn = account.open_turn(
         kind,
         prompt=document.get("prompt", ""),
@@ -130,7 +130,7 @@ def _turn(request: web.Request, account: Account, kind: str, document: dict[str,
 
 
 def _check(request: web.Request, account: Account, document: dict[str, Any], proven_path: str) -> Conversation:
-    """Refuse a request that is not from the page, or not now."""
+    """Refuse a request that is not from the page, or that the account may not make now."""
     strike(account, request.path)
     check_completion(request, account, proven_path)
     if account.mute_until is not None:
@@ -141,7 +141,7 @@ def _check(request: web.Request, account: Account, document: dict[str, Any], pro
 
 
 def _script(account: Account, conversation: Conversation, turn: Turn) -> Script:
-    """Take the script of this turn, or refuse if that is what it says."""
+    """Return the script of this turn, or raise the refusal that it asks for."""
     script = account.next_script(turn.prompt, conversation)
     switch = script_fault(script)
     if switch is not None and switch.fault.reply is not None:
@@ -167,7 +167,7 @@ def _message(conversation: Conversation, message_id: int, role: str) -> dict[str
 
 
 def _uploads(request: web.Request, account: Account, file_ids: list[Any]) -> Sequence[Upload]:
-    """Return the files of a prompt, or refuse if they are too many, unknown or not read."""
+    """Return the files of a prompt, or refuse if there are too many, or one is unknown or not processed."""
     uploads = [account.files[file_id] for file_id in file_ids if file_id in account.files]
     is_read = all(upload.status == "SUCCESS" for upload in uploads)
     if len(uploads) != len(file_ids) or len(file_ids) > request.app[BACKEND].settings.max_files or not is_read:
@@ -176,10 +176,10 @@ def _uploads(request: web.Request, account: Account, file_ids: list[Any]) -> Seq
 
 
 def routes() -> list[web.RouteDef]:
-    """Return the routes of the calls that make the model speak."""
+    """Return the routes of the calls that generate answers."""
     return [
         web.post(COMPLETION, completion),
-        web.post(COMPLETION.replace("v0", "v1"), completion),  # where the fault `moved_completion` sends it
+        web.post(COMPLETION.replace("v0", "v1"), completion),  # used by the fault `moved_completion`
         web.post(EDIT, edit_message),
         web.post("/api/v0/chat/regenerate", regenerate),
         web.post("/api/v0/chat/continue", continue_answer),

@@ -1,4 +1,4 @@
-"""The checks of the front end: a client that is not the page fails one of them."""
+"""Checks that only the real page passes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bridge.demo.backend import BACKEND
 from bridge.demo.envelope import Refusal, refusal
 
 SESSION_COOKIE = "ds_session_id"
-_RECORDED = ("/completion", "/edit_message", "/regenerate", "/continue")  # turns note their refusals themselves
+_RECORDED = ("/completion", "/edit_message", "/regenerate", "/continue")  # turns record their refusals themselves
 _PAGE_HEADERS = (
     "x-client-platform",
     "x-client-version",
@@ -24,7 +24,7 @@ _COMPLETION_HEADERS = ("x-ds-pow-response", "x-hif-leim", "referer")
 
 
 def signed_in(request: web.Request) -> Account:
-    """Return whose bearer token came with the request, or refuse it."""
+    """Return the account of the request's bearer token, or refuse the request."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme != "Bearer" or not token:
         raise refusal(40002, "Missing Token")
@@ -37,14 +37,14 @@ def signed_in(request: web.Request) -> Account:
 
 
 def strike(account: Account, path: str) -> None:
-    """Let a fault refuse a call, if one is switched on for it."""
+    """Raise the refusal of a fault that is switched on for a call."""
     switch = account.board.take("reply", path)
     if switch is not None and switch.fault.reply is not None:
         raise switch.fault.reply(switch.params)
 
 
 def check_client(request: web.Request) -> None:
-    """Refuse a request that does not look like one of the page."""
+    """Refuse a request that the page would not make."""
     if not request.app[BACKEND].settings.checks:
         return
     if "user-agent" not in request.headers:
@@ -56,7 +56,7 @@ def check_client(request: web.Request) -> None:
 
 
 def check_completion(request: web.Request, account: Account, target_path: str) -> None:
-    """Refuse a costly request without what only the running page can make."""
+    """Refuse an expensive request that lacks what only the running page can make."""
     backend = request.app[BACKEND]
     if not backend.settings.checks:
         return
@@ -70,7 +70,7 @@ def check_completion(request: web.Request, account: Account, target_path: str) -
 
 
 def check_device(request: web.Request, account: Account) -> None:
-    """Refuse a request of another browser than the one that signed in, where the site tells browsers apart."""
+    """Refuse a request from another browser than the one that signed in, if the site checks devices."""
     token = request.headers["authorization"].partition(" ")[2]
     if not request.app[BACKEND].settings.device_key:
         return
@@ -80,7 +80,7 @@ def check_device(request: web.Request, account: Account) -> None:
 
 
 def check_cookie(request: web.Request, account: Account) -> None:
-    """Refuse a request without the session cookie, where the account demands it."""
+    """Refuse a request without the session cookie if the account requires it."""
     if account.require_cookie and request.cookies.get(SESSION_COOKIE) not in account.cookies:
         raise refusal(40003, "Authorization Failed (invalid token)")
 

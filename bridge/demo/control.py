@@ -1,4 +1,4 @@
-"""The control API under /__demo__/: what tests and curious visitors steer the site with, from this host only."""
+"""The control API under /__demo__/ for tests and visitors; open to this host only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PREFIX = "/__demo__"
 
 @web.middleware
 async def only_from_here(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let only this host use the control API."""
+    """Refuse other hosts access to the control API."""
     if request.path.startswith(PREFIX) and not _from_here(request):
         raise web.HTTPForbidden(text="the control API is open to this host only")
     return await handler(request)
@@ -52,12 +52,12 @@ async def add_account(request: web.Request) -> web.Response:
 
 
 async def open_session(request: web.Request) -> web.Response:
-    """Sign an account in without the form, and hand out what a browser context needs to be it."""
+    """Sign an account in without the form, and return its browser storage state."""
     return document(_account(request).storage_state(), status=201)
 
 
 async def queue_script(request: web.Request) -> web.Response:
-    """Queue what to answer to the account's next prompt."""
+    """Queue the answer to the account's next prompt."""
     try:
         script = Script.from_json(await request.json())
         _account(request).script(script)
@@ -85,14 +85,14 @@ async def switch_fault_off(request: web.Request) -> web.Response:
 
 
 async def list_faults(request: web.Request) -> web.Response:
-    """List all faults there are."""
+    """List all faults."""
     return document(
         {n: {"where": f.where, "text": f.text, "params": f.params} for n, f in request.app[BOOK].faults.items()}
     )
 
 
 async def turns(request: web.Request) -> web.Response:
-    """List the turns after a number, waiting up to `wait` seconds until there is one that has ended."""
+    """List the turns after a number; wait up to `wait` seconds for one that has ended."""
     account = _account(request)
     after, wait = int(request.query.get("after", 0)), float(request.query.get("wait", 0))
     with contextlib.suppress(TimeoutError):

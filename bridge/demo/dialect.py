@@ -1,4 +1,4 @@
-"""Tool calls as the real site's model writes them by itself: always the same dialect, never the same spelling.
+"""Tool calls in the dialect of the real site's model, with varying spelling.
 
 <｜｜DSML｜｜ calls>
 <｜｜DSML｜｜ invoke name="read">
@@ -23,7 +23,7 @@ _LEADS = ("", "", "I will look at it.\n\n", "\n\n")
 
 
 def written(calls: Iterable[Mapping[str, Any]], random: Random) -> str:
-    """Return calls, each with `name` and `arguments`, in one spelling of the dialect."""
+    """Return calls, each with `name` and `arguments`, in a random spelling of the dialect."""
     speller = _Speller(random)
     body = speller.break_.join(speller.call(call["name"], call["arguments"]) for call in calls)
     envelope = random.choice(_ENVELOPES)
@@ -34,7 +34,7 @@ def written(calls: Iterable[Mapping[str, Any]], random: Random) -> str:
 
 
 class _Speller:
-    """Writes the tags of one answer in one way."""
+    """One spelling of the tags, for one answer."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -49,7 +49,7 @@ class _Speller:
         return f"<{slash}{self._bars}DSML{self._bars}{self._gap}{name.removeprefix('/')}{rest}>"
 
     def call(self, name: str, arguments: Mapping[str, Any]) -> str:
-        """Return one call: its arguments each in a tag, or all of them as JSON."""
+        """Return one call, with one tag per argument or all arguments as JSON."""
         inner = self._random.choice((self._tags, self._tags, self._json))(arguments)
         return self.break_.join([self.tag("invoke", name=name), *inner, self.tag("/invoke")])
 

@@ -1,4 +1,4 @@
-"""The envelope around every JSON answer of the site, and the refusals that come in it."""
+"""The envelope of the site's JSON responses, and the refusals in it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridge.demo.patches import Json, encode_json
 
 
 def document(body: Json, status: int = 200) -> web.Response:
-    """Answer with a JSON document."""
+    """Return a JSON response."""
     return web.Response(
         text=encode_json(body),
         status=status,
@@ -21,12 +21,12 @@ def document(body: Json, status: int = 200) -> web.Response:
 
 
 def success(biz_data: Json = None) -> web.Response:
-    """Answer that all went well."""
+    """Return the response of a successful call."""
     return document(success_body(biz_data))
 
 
 def success_body(biz_data: Json) -> Json:
-    """Wrap what a call returns."""
+    """Return the envelope of a successful call."""
     return _envelope(0, "", {"biz_code": 0, "biz_msg": "", "biz_data": biz_data})
 
 
@@ -35,7 +35,7 @@ def _envelope(code: int, message: str, data: Json) -> Json:
 
 
 class Refusal(Exception):
-    """An answer that is not what the client wanted; `code` is how it is recorded."""
+    """A response that refuses a request; turns record its `code`."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Refusal(Exception):
         self._cut = cut
 
     def answer(self, request: web.Request) -> web.Response:
-        """Return the refusal as it goes over the wire."""
+        """Return the refusal as an HTTP response."""
         if self._cut and request.transport is not None:
             request.transport.abort()
         text = self._body if isinstance(self._body, str) else encode_json(self._body)
@@ -67,23 +67,23 @@ class Refusal(Exception):
 
 
 def refusal(code: int, message: str) -> Refusal:
-    """Refuse in the outer envelope, as the gateway does."""
+    """Return a refusal in the outer envelope, as the gateway sends it."""
     return Refusal(str(code), _envelope(code, message, None))
 
 
 def biz_refusal(biz_code: int, message: str, biz_data: Json = None) -> Refusal:
-    """Refuse in the inner envelope, as the application does."""
+    """Return a refusal in the inner envelope, as the application sends it."""
     data = {"biz_code": biz_code, "biz_msg": message, "biz_data": biz_data}
     return Refusal(f"biz-{biz_code}", _envelope(0, "", data))
 
 
 def missing_field(name: str) -> Refusal:
-    """Refuse a body that lacks a field."""
+    """Return the refusal of a body that lacks a field."""
     return Refusal("422", {"detail": [{"loc": f"body.{name}"}]}, status=422)
 
 
 async def read_body(request: web.Request, **wanted: type | tuple[type, ...]) -> dict[str, Any]:
-    """Read a JSON object that has these fields of these types, or refuse it."""
+    """Return the JSON object of a request, or refuse one that lacks these fields of these types."""
     try:
         body = await request.json()
     except ValueError:

@@ -1,6 +1,6 @@
-"""The performance of one score: one answer on its way to the page, at its pace, until its end.
+"""Plays one score: streams one answer to the page at its rate.
 
-The page may take the rest over on a second connection (resume), so a generation outlives its streams.
+The page may resume the answer on a second connection, so a generation outlives its streams.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from bridge.demo.turns import Turn
 
 
 class Generation:
-    """Play a score onto a stream and keep the message in step with it."""
+    """One answer in progress: plays its score to a stream and keeps the stored message in sync."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Generation:
         self.turn = turn
         self.message = message
         self.rest: Score = []
-        self.shown = False  # whether the page has seen anything of the message
+        self.shown = False  # whether any of the message was sent to the page
         self._state = {"response": message}
         self._steps = deque(score)
         self._period = 1 / rate if rate > 0 else 0.0
@@ -66,19 +66,19 @@ class Generation:
         self._begun = False
 
     def stop(self, status: str = "INCOMPLETE", outcome: str = "stopped") -> None:
-        """End the answer at once; what was still to come can be continued later."""
+        """End the answer at once; its rest can be continued later."""
         if self._stopping or self.turn.outcome:
             return
         self._stopping = True
         end = ending(status) if self.message["status"] == "WIP" else []
         self.rest, self._steps = list(self._steps), deque([Outcome(outcome), *end])
         self._disturb()
-        if self._begun and self._stream is None:  # nobody reads it any more
+        if self._begun and self._stream is None:  # no stream reads it
             self._encode_rest()
             self._end(outcome)
 
     def leave(self, stream: EventStream) -> None:
-        """Note that the client has gone, unless another stream has taken over."""
+        """Handle the loss of a client, unless another stream has taken over."""
         if self._unattended and self._steps and not self._stopping and self._stream is stream:
             self._stream = None
         elif self._stream in (None, stream) and not self.turn.outcome:
@@ -88,7 +88,7 @@ class Generation:
             self._end("disconnected")
 
     async def play(self, stream: EventStream) -> None:
-        """Send what is left of the score; return early if another stream takes over."""
+        """Send the rest of the score; return early if another stream takes over."""
         resumed, self._begun = self._begun, True
         self._stream, self._encoder = stream, PatchEncoder()
         self._disturb()
@@ -107,7 +107,7 @@ class Generation:
         self.turn.end(outcome)
 
     async def _wait_for_turn(self, step: Step) -> bool:
-        """Wait until this step is due, and tell whether it still is the next one."""
+        """Wait until a step is due, and tell whether it is still the next one."""
         if isinstance(step, Silence):
             self._steps.popleft()
             await self._wait(asyncio.get_running_loop().time() + step.seconds, step.heartbeats)
@@ -122,7 +122,7 @@ class Generation:
         return await self._wait(self._due)
 
     async def _wait(self, when: float, heartbeats: bool = True) -> bool:
-        """Wait until a time, and tell whether nothing came between."""
+        """Wait until a time, and tell whether nothing interrupted the wait."""
         clock, stream = asyncio.get_running_loop().time, self._stream
         while (now := clock()) < when:
             until = min(when, now + self._heartbeat)
@@ -158,13 +158,13 @@ class Generation:
                 await stream.send(data)
 
     def _encode_rest(self) -> None:
-        """Write all that is left into the message at once."""
+        """Apply the rest of the score to the message at once."""
         while self._steps:
             if isinstance(step := self._steps.popleft(), Sent):
                 self._encode(step)
 
     def _encode(self, step: Sent) -> bytes:
-        """Apply a step to the message, and write it."""
+        """Apply a step to the message, and return its bytes."""
         match step:
             case Event(name, data):
                 return encode_event({"updated_at": time.time()} if data is None else data, name)
@@ -201,12 +201,12 @@ class Generation:
         return self._patch("response/fragments/-1", "BATCH", cited)
 
     def _render(self, token: Token) -> str:
-        """Write a token as it goes out now, and take note of it."""
+        """Return the text of a token that is sent now, and record it."""
         text = token.text if token.number is None else f"{token.text}{token.number}@{time.time():.6f} "
         self.turn.note_text(text, thinking=self.message["fragments"][-1]["type"] == "THINK")
         return text
 
     def _disturb(self) -> None:
-        """Wake whoever waits, and only them."""
+        """Wake the current waits, but not later ones."""
         self._interrupt.set()
         self._interrupt.clear()

@@ -1,4 +1,4 @@
-"""The line to each open page: the site tells it at once which faults it has to play."""
+"""The WebSocket to each open page, over which the site sends its faults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PAGES: web.AppKey[set[web.WebSocketResponse]] = web.AppKey("pages", set[web.Web
 
 
 class OpenPage:
-    """Tell one page of the faults of its account, and hear when one has struck."""
+    """One open page: receives its account's faults, and reports the ones that have struck."""
 
     def __init__(self, account: Account, socket: web.WebSocketResponse) -> None:
         self._account = account
@@ -31,7 +31,7 @@ class OpenPage:
         self._clear = True
 
     async def talk(self) -> None:
-        """Serve the line until the page closes it."""
+        """Serve the connection until the page closes it."""
         self._account.pages.add(self)
         self._account.changes.notify()
         try:
@@ -65,7 +65,7 @@ class OpenPage:
 
 
 async def live(request: web.Request) -> web.WebSocketResponse:
-    """Open the line to one page; its first word is its token."""
+    """Open the WebSocket of one page, whose first message is its token."""
     socket = web.WebSocketResponse(timeout=_CLOSING_SECONDS)
     await socket.prepare(request)
     request.app[_PAGES].add(socket)
@@ -75,21 +75,21 @@ async def live(request: web.Request) -> web.WebSocketResponse:
         if account is not None:
             await OpenPage(account, socket).talk()
     except (TypeError, ValueError, ConnectionError, TimeoutError):
-        pass  # not our page, or it has gone
+        pass  # not the site's page, or it has gone
     finally:
         request.app[_PAGES].discard(socket)
     return socket
 
 
 async def hang_up(app: web.Application) -> None:
-    """Close all lines."""
+    """Close all connections."""
     pages = app[_PAGES]
     for socket in list(pages):
         await socket.close()
 
 
 def add_lines(app: web.Application) -> None:
-    """Let pages open a line."""
+    """Add the route of the WebSocket."""
     pages: set[web.WebSocketResponse] = set()
     app[_PAGES] = pages
     app.router.add_get("/live", live)

@@ -69,12 +69,12 @@ _MARKED_UP = (
     "\n```\n\nThat was ",
     *("",) * 10,
 )
-"""What stands before one made-up token after the other, again and again, where they are Markdown."""
+"""Prefixes of the made-up tokens of a Markdown answer, repeated in a cycle."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One piece of text; `number` asks for a stamp behind it, `reference` says which page it cites."""
+    """One piece of text; `number` adds a stamp to it, `reference` is the number of the page that it cites."""
 
     text: str
     number: int | None = None
@@ -83,7 +83,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """What the model has to say, before it is put on the wire."""
+    """The contents of one answer, before it is encoded."""
 
     thinking: tuple[Token, ...] | None
     afterthought: tuple[Token, ...]  # more thinking, after the search
@@ -93,7 +93,7 @@ class Composition:
 
 
 def compose(prompt: str, script: Script, *, thinking: bool, search: bool) -> Composition:
-    """Answer a prompt as the script says, or else as a friendly model would."""
+    """Return the answer to a prompt: the script's, or else the model's own."""
     results = _results(prompt, script) if search else None
     thoughts = script.thinking if script.thinking is not None else _THINKING.format(quote=_quote(prompt))
     pause = _pause(thoughts) if results is not None else len(thoughts)
@@ -107,7 +107,7 @@ def compose(prompt: str, script: Script, *, thinking: bool, search: bool) -> Com
 
 
 def _pause(thoughts: str) -> int:
-    """Return where thinking may pause: after the first space of its second half."""
+    """Return the index at which thinking pauses for a search: after the first space of its second half."""
     return thoughts.find(" ", len(thoughts) // 2) + 1 or len(thoughts)
 
 
@@ -156,7 +156,7 @@ def _results(prompt: str, script: Script) -> tuple[Mapping[str, Any], ...] | Non
 
 
 def _quote(prompt: str) -> str:
-    """Return the last line of a prompt in one short piece without markup."""
+    """Return the last line of a prompt, without markup, shortened to 80 characters."""
     plain = re.sub(r"\[\[demo .*\]\]", "", _last_line(prompt))
     line = re.sub(r"[*`\[\]{}]", "", plain).strip()
     return line if len(line) <= 80 else line[:79] + "…"

@@ -1,4 +1,4 @@
-"""A sign-in by another account: the window of an identity provider, which asks, and hands a token back."""
+"""Sign-in through an identity provider, whose window asks for the account and returns a token."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PAGE = """<!doctype html>
 
 
 async def authorize(request: web.Request) -> web.Response:
-    """Ask by which account to sign in."""
+    """Serve the page that asks for the account."""
     backend = request.app[BACKEND]
     buttons = "".join(f"<button>{escape(account.email)}</button>" for account in backend.accounts.values())
     page = _PAGE.format(build=backend.build, buttons=buttons)
@@ -26,7 +26,7 @@ async def authorize(request: web.Request) -> web.Response:
 
 
 async def allow(request: web.Request) -> web.Response:
-    """Hand out a session."""
+    """Return the token of a new session, and set its cookie."""
     account = request.app[BACKEND].account_with_email((await request.json()).get("email"))
     if account is None:
         raise biz_refusal(2, "UNKNOWN_ACCOUNT")
@@ -37,5 +37,5 @@ async def allow(request: web.Request) -> web.Response:
 
 
 def routes() -> list[web.RouteDef]:
-    """Return the routes of the other account."""
+    """Return the routes of the identity provider."""
     return [web.get("/oauth/authorize", authorize), web.post("/oauth/allow", allow)]

@@ -1,4 +1,4 @@
-"""The page itself: one document for every address, its scripts and styles, class names new at each start."""
+"""Serves the page: one document for every address, its scripts, and styles with new class names at each start."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CLASS = re.compile(r"\.((?:app|ds|md|code)-[a-z][\w-]*)")
 
 
 def class_name(name: str, build: str, markup: str) -> str:
-    """Return the class an element bears in this build; `markup.js` has the same rule."""
+    """Return an element's class in this build; `markup.js` applies the same rule."""
     if markup == "classic" and not name.startswith("app-"):
         return name
     digest = 0x811C9DC5
@@ -33,7 +33,7 @@ def class_name(name: str, build: str, markup: str) -> str:
 
 @cache
 def _files() -> dict[str, str]:
-    """Return the files of the page as they are."""
+    """Return the page's files by name, with the scripts bundled."""
     files = {f.name: f.read_text("utf-8") for f in _STATIC.iterdir() if f.suffix in {*_TYPES, ".html"}}
     return {**files, "app.js": bundled("app.js", files)}
 
@@ -43,15 +43,15 @@ def _renamed(style: str, build: str, markup: str) -> str:
 
 
 class Assets:
-    """Hold the files of the page, ready to be served."""
+    """The files of the page as served."""
 
     def __init__(self, backend: Backend) -> None:
         self.take_up(backend)
 
     def take_up(self, backend: Backend) -> None:
-        """Make the files again, as the settings of the site say now."""
+        """Rebuild the files from the site's current settings."""
         style = _files()["style.css"]
-        # both, as a page may rename its classes while it is open
+        # both, as an open page may rename its classes
         styles = {f"{markup}.css": _renamed(style, backend.build, markup) for markup in MARKUPS}
         self._files = {**_files(), **styles}
         self.document = self._document(backend)
@@ -93,7 +93,7 @@ ASSETS = web.AppKey("assets", Assets)
 
 
 async def page(request: web.Request) -> web.Response:
-    """Serve the page, unless a fault comes first."""
+    """Serve the page, unless a fault strikes."""
     if WAF_COOKIE not in request.cookies:
         _strike(request)
     return web.Response(

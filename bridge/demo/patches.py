@@ -1,6 +1,6 @@
-"""The wire format of a changing message: patches whose path and operation stick until the next one.
+"""The wire format of a changing message: patches that inherit the path and operation of the one before.
 
-The site keeps each message by the same rules the page reads it with, so both always hold the same.
+The site updates its own copy of a message by the same rules as the page, so both always agree.
 """
 
 from __future__ import annotations
@@ -41,29 +41,29 @@ def _key(target: Json, part: str) -> Json:
 
 
 def encode_json(value: Json) -> str:
-    """Write JSON as compactly as the site does, with characters as they are."""
+    """Return compact JSON without ASCII escapes, as the site writes it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def encode_event(data: Json, name: str | None = None) -> bytes:
-    """Write one server-sent event."""
+    """Return one server-sent event."""
     head = f"event: {name}\n" if name else ""
     return f"{head}data: {encode_json(data)}\n\n".encode()
 
 
 class PatchEncoder:
-    """Write the patches of one stream, leaving out what sticks."""
+    """An encoder of one stream's patches, which omits an unchanged path or operation."""
 
     def __init__(self) -> None:
         self._path = ""
         self._op = "SET"
 
     def snapshot(self, state: Json) -> bytes:
-        """Write the whole state, which is a patch at the empty path."""
+        """Return the whole state, as a patch at the empty path."""
         return self.encode("", "SET", state)
 
     def encode(self, path: str, op: str, value: Json) -> bytes:
-        """Write one patch."""
+        """Return one patch."""
         patch: dict[str, Json] = {}
         if path != self._path:
             patch["p"] = path

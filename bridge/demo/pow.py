@@ -1,6 +1,6 @@
-"""Proof of work: the site hands out challenges, the page finds the number behind each, once.
+"""Proof of work: the site issues challenges, and the page finds the number behind each; each counts once.
 
-DeepSeekHashV1 is SHA3-256 whose permutation leaves out round 0.
+DeepSeekHashV1 is SHA3-256 without round 0 of its permutation.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ROUND_CONSTANTS = (
 
 
 def _lane_moves() -> tuple[tuple[int, int, int], ...]:
-    """Follow the rho and pi steps once: (from lane, to lane, rotation)."""
+    """Return the moves of the rho and pi steps: (from lane, to lane, rotation)."""
     moves, x, y = [(0, 0, 0)], 1, 0
     for step in range(24):
         to_x, to_y = y, (2 * x + 3 * y) % 5
@@ -77,7 +77,7 @@ def decode_answer(header: str) -> dict[str, object] | None:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """One question the page must answer before a costly request."""
+    """One challenge that the page must solve before an expensive request."""
 
     challenge: str
     salt: str
@@ -96,7 +96,7 @@ class Challenge:
 
 
 class Challenges:
-    """Hand out challenges and accept each answer once, in time, and only from whom it was given to."""
+    """The open challenges; each is accepted once, in time, and only from its owner."""
 
     def __init__(self, difficulty: int, ttl: float) -> None:
         self._difficulty = difficulty
@@ -104,7 +104,7 @@ class Challenges:
         self._open: dict[str, tuple[str, Challenge]] = {}
 
     def issue(self, owner: str, target_path: str) -> Challenge:
-        """Make a new challenge for this owner and path."""
+        """Return a new challenge for an owner and a path."""
         self._forget_expired()
         salt, number = secrets.token_hex(10), secrets.randbelow(self._difficulty)
         expire_at = int(time.time() * 1000) + self._ttl_ms
@@ -121,7 +121,7 @@ class Challenges:
         return challenge
 
     def accept(self, owner: str, target_path: str, header: str) -> bool:
-        """Tell whether this header answers an open challenge, and close it."""
+        """Tell whether a header solves an open challenge, and close that challenge."""
         answer = decode_answer(header)
         if answer is None:
             return False

@@ -1,4 +1,4 @@
-"""What the site says in place of an answer, for the faults that refuse a call or the page."""
+"""The responses of the faults that refuse a call or the page."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def muted(params: Params) -> Refusal:
 
 
 def http(params: Params) -> Refusal:
-    """Refuse by the HTTP status."""
+    """Refuse with an HTTP status."""
     body = _PAGE.format(title=params["status"], body=f"<h1>{params['status']}</h1>")
     return Refusal(f"http-{params['status']}", body, params["status"], content_type="text/html")
 
@@ -51,14 +51,14 @@ def challenge(params: Params) -> Refusal:
 
 
 def human_check(_params: Params) -> Refusal:
-    """Answer with a page that wants a real click."""
+    """Answer with a page that requires a trusted click."""
     check = f"<script>function check(event) {{ if (event.isTrusted) {{ {_SOLVED} }} }}</script>"
     body = f'<h1>Confirm you are human</h1><button onclick="check(event)">Begin</button>{check}'
     return _challenge("human-check", body, 405, "captcha")
 
 
 def empty(_params: Params) -> Refusal:
-    """Answer with a stream without a byte."""
+    """Answer with an empty stream."""
     return Refusal("empty", "", content_type="text/event-stream")
 
 
@@ -68,12 +68,12 @@ def html(_params: Params) -> Refusal:
 
 
 def reset(_params: Params) -> Refusal:
-    """Answer nothing and cut the connection."""
+    """Cut the connection without an answer."""
     return Refusal("reset", "", cut=True)
 
 
 def pretend(_params: Params) -> Refusal:
-    """Answer that all went well, and do nothing."""
+    """Report success, and do nothing."""
     return Refusal("pretended", success_body(None))
 
 

@@ -1,4 +1,4 @@
-"""How each fault of a stream rewrites its score: pure functions from steps to steps."""
+"""The score rewrites of the stream faults: pure functions from steps to steps."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _CLOSE_RETRY = Event("close", {"click_behavior": "retry", "auto_resume": False})
 
 
 def refuse_with_hint(score: Score, params: Params) -> Score:
-    """End after `ready` with a hint that says why."""
+    """End after `ready` with a hint that names the reason."""
     hint = _hint(params, clear=True)
     return [*score[: _start(score)], Outcome(f"hint:{params['reason']}"), hint, _CLOSE_RETRY]
 
@@ -57,18 +57,18 @@ def abort(score: Score, params: Params) -> Score:
 
 
 def lose(score: Score, params: Params) -> Score:
-    """Lose the connection after some tokens; the answer is finished all the same."""
+    """Lose the connection after some tokens, but finish the answer."""
     at = after_tokens(score, params["after"])
     return [*score[:at], Lose(), *score[at:]]
 
 
 def unattend(score: Score, _params: Params) -> Score:
-    """Go on also when the reader has left."""
+    """Continue after the reader has left."""
     return [Unattended(), *score]
 
 
 def drop_status(score: Score, _params: Params) -> Score:
-    """Close without ever saying that the answer is finished."""
+    """Close without the status that the answer is finished."""
     return [s for s in score if not (isinstance(s, Patch) and s.path == "response/status")]
 
 
@@ -76,14 +76,14 @@ def think_only(score: Score, _params: Params) -> Score:
     """Leave the answer out, but finish as if there were one."""
     tail = next(i for i, step in enumerate(score) if _is_tip(step))
     opening = next((i for i, step in enumerate(score[:tail]) if _opens_answer(step)), None)
-    if opening is None:  # without thinking, the answer is what the snapshot begins with
+    if opening is None:  # without thinking, the answer begins with the snapshot
         opening = _start(score)
         return [*score[:opening], Snapshot(fragments=()), *score[tail + 1 :]]
     return [*score[:opening], *score[tail + 1 :]]
 
 
 def filter_content(score: Score, params: Params) -> Score:
-    """Withdraw the whole answer a moment after it was as good as finished."""
+    """Withdraw the whole answer a moment after it was almost finished."""
     almost = 1 + next(i for i, step in enumerate(score) if _says_almost(step))
     fragment = {"id": 2, "type": "TEMPLATE_RESPONSE", "content": FILTERED[params["lang"]], "references": []}
     withdrawn = [
@@ -97,7 +97,7 @@ def filter_content(score: Score, params: Params) -> Score:
 
 
 def leave_incomplete(score: Score, params: Params) -> Score:
-    """End incomplete after some tokens; what is left can be asked for."""
+    """End incomplete after some tokens; the rest can be continued."""
     at = after_tokens(score, params["after"])
     end: Score = [Outcome("incomplete"), *ending("INCOMPLETE")]
     if params["auto"]:
@@ -106,7 +106,7 @@ def leave_incomplete(score: Score, params: Params) -> Score:
 
 
 def rest_of(score: Score, params: Params) -> Score:
-    """Return what `leave_incomplete` leaves for later."""
+    """Return the rest that `leave_incomplete` cuts off."""
     again: Score = [Patch("response/auto_continue", "SET", False)] if params["auto"] else []
     return again + score[after_tokens(score, params["after"]) :]
 
@@ -118,7 +118,7 @@ def pause(score: Score, params: Params) -> Score:
 
 
 def hold_back(score: Score, params: Params) -> Score:
-    """Let the response begin late."""
+    """Delay the start of the response."""
     return [Silence(params["seconds"], heartbeats=False), *score]
 
 
@@ -142,7 +142,7 @@ def reorder_events(score: Score, _params: Params) -> Score:
 
 
 def add_unknown_events(score: Score, _params: Params) -> Score:
-    """Send events nobody has heard of, also the `finish` of earlier days."""
+    """Send events of unknown types, and the outdated `finish`."""
     at = after_tokens(score, 2)
     news: Score = [Event("agent_status", {"phase": 2, "v": "not text"}), Event("update_file", {"files": []})]
     return [*score[:at], *news, *score[at:-1], Event("finish", {}), score[-1]]
@@ -157,7 +157,7 @@ def add_unknown_fragments(score: Score, _params: Params) -> Score:
 
 
 def add_unknown_paths(score: Score, _params: Params) -> Score:
-    """Patch what is not there."""
+    """Patch paths that do not exist."""
     at = after_tokens(score, 2)
     news: Score = [
         Patch("response/beta_score", "SET", 0.5, applies=False),
@@ -179,7 +179,7 @@ def break_frame(score: Score, params: Params) -> Score:
 
 
 def after_tokens(score: Score, count: int) -> int:
-    """Return the index behind this many tokens; the snapshot brings the first."""
+    """Return the index after `count` tokens; the snapshot holds the first one."""
     seen, last = 0, _start(score)
     for index, step in enumerate(score):
         if not isinstance(step, Say | Snapshot):

@@ -1,4 +1,4 @@
-"""A score is the list of steps of one streamed response; a fault is a rewriting of the score."""
+"""The score of a streamed response, which is its list of steps; stream faults rewrite it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ LAST_CONTENT = "response/fragments/-1/content"
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Send the headers."""
+    """A step that sends the headers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Send bytes as they are."""
+    """Bytes that are sent unchanged."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Send a named event; without data it carries the time."""
+    """A named event; without data it carries the time."""
 
     name: str
     data: Json = None
@@ -34,7 +34,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Change the message; what does not apply to it is only sent."""
+    """A change of the message; one that does not apply to it is only sent."""
 
     path: str
     op: str
@@ -44,7 +44,7 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Send the whole message as it stands, with one more token, or with other fragments."""
+    """The whole current message, with one more token or with other fragments."""
 
     token: Token | None = None
     fragments: tuple[Json, ...] | None = None
@@ -52,14 +52,14 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Append one token to the last fragment, when its time has come."""
+    """One token that is appended to the last fragment when it is due."""
 
     token: Token
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Send nothing for some seconds, or only heartbeats."""
+    """A pause of some seconds, with or without heartbeats."""
 
     seconds: float
     heartbeats: bool = True
@@ -67,24 +67,24 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Cut the connection behind what was sent; a hard cut may also lose some of that on its way."""
+    """A cut of the connection; a hard cut may also lose sent bytes."""
 
     hard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Lose:
-    """Cut the connection, and write the rest of the answer with nobody to read it."""
+    """A cut of the connection, after which the answer is finished without a reader."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unattended:
-    """Go on also when the reader has left."""
+    """A mark that the answer continues after its reader has left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Say how the turn will have ended."""
+    """The outcome that the turn records at its end."""
 
     name: str
 
@@ -95,7 +95,7 @@ Score = list[Step]
 
 
 class _Fragments:
-    """Number the fragments of one message; the prompt has number 1."""
+    """A counter of one message's fragments; the prompt has number 1."""
 
     def __init__(self, last_id: int) -> None:
         self.last_id = last_id
@@ -110,13 +110,13 @@ class _Fragments:
 
 
 def ready(request_id: int, response_id: int, model_type: str) -> Score:
-    """Begin a stream."""
+    """Return the first steps of a stream."""
     ids = {"request_message_id": request_id, "response_message_id": response_id, "model_type": model_type}
     return [Open(), Event("ready", ids), Event("update_session")]
 
 
 def ending(status: str = "FINISHED", title: str | None = None) -> Score:
-    """End a stream with a status; a new conversation also gets its title."""
+    """Return the last steps of a stream: the status, and the title of a new conversation."""
     score: Score = [Patch("response/status", "SET", status), Event("update_session")]
     if title is not None:
         score.append(Event("title", {"content": title}))
@@ -124,7 +124,7 @@ def ending(status: str = "FINISHED", title: str | None = None) -> Score:
 
 
 def body(composition: Composition, message: dict[str, Json], rate: float) -> Score:
-    """Write what the model says as steps; puts the first fragment into the message itself."""
+    """Return the steps of an answer; put its first fragment into the message itself."""
     fragments = _Fragments(last_id=1)
     first, *later = _movements(composition, fragments, rate)
     message["fragments"] = first.opening
@@ -140,7 +140,7 @@ def body(composition: Composition, message: dict[str, Json], rate: float) -> Sco
 
 @dataclass(frozen=True, slots=True)
 class _Movement:
-    """One or more new fragments, tokens for the last of them, and patches that close them."""
+    """New fragments, the tokens of the last one, and the patches that close them."""
 
     opening: list[dict[str, Json]]
     tokens: tuple[Token, ...] = ()
@@ -186,7 +186,7 @@ def _search(fragments: _Fragments, results: tuple[Mapping[str, Any], ...]) -> _M
 
 
 def _tool_search(fragments: _Fragments, results: tuple[Mapping[str, Any], ...]) -> _Movement:
-    """Search, then open each page."""
+    """Return the fragments of a search that opens each page."""
     queries = [{"query": str(r.get("title", ""))} for r in results[:1]]
     search = fragments.make("TOOL_SEARCH", status="WIP", content=None, queries=queries, results=[])
     origin = {"id": search["id"], "type": "TOOL_SEARCH"}

@@ -1,4 +1,4 @@
-"""The demo site as one object: a server to start, accounts to script and to look into."""
+"""The demo site as one object: its server, and its accounts to script and inspect."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def _refusals(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 class DemoSite:
-    """Serve the demo site while the context is open."""
+    """The demo site, which is served while its context is open."""
 
     def __init__(self, settings: DemoSettings | None = None) -> None:
         self._backend = Backend(settings or DemoSettings())
@@ -43,12 +43,12 @@ class DemoSite:
 
     @property
     def settings(self) -> DemoSettings:
-        """Return how the site behaves."""
+        """Return the current settings."""
         return self._backend.settings
 
     @contextlib.contextmanager
     def changed(self, **settings: Any) -> Iterator[None]:
-        """Behave otherwise meanwhile; what a page shows is as it was when the page was loaded."""
+        """Change settings while the context is open; pages that are open keep those of their load."""
         before = self.settings
         self._take_up(replace(before, **settings))
         try:
@@ -79,7 +79,7 @@ class DemoSite:
         return self._backend.add_account(name)
 
     def fault(self, name: str, times: int | None = 1, lasting: float | None = None, **params: Any) -> None:
-        """Let a fault of kind `load` strike whoever opens the page, signed in or not."""
+        """Switch on a `load` fault for every visitor, signed in or not."""
         switch = make_switch(name, times, lasting, params)
         if switch.fault.where != "load":
             raise ValueError(f"the fault {name!r} belongs to an account")
@@ -87,7 +87,7 @@ class DemoSite:
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
-        """Answer nothing meanwhile, and everything afterwards."""
+        """Hold all requests while the context is open, and answer them afterwards."""
         self._running.clear()
         try:
             yield
@@ -102,7 +102,7 @@ class DemoSite:
 
     @contextlib.asynccontextmanager
     async def unplugged(self) -> AsyncIterator[None]:
-        """Cut all connections and take no new ones meanwhile."""
+        """Cut all connections, and accept none while the context is open."""
         host, port = self._runner.addresses[0][:2]
         await self._listening.stop()
         self.cut()

@@ -1,4 +1,4 @@
-"""The small calls of the site: signing in, settings, the list of conversations."""
+"""The site's other calls: sign-in, settings, conversations and challenges."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DEVICE_ID = re.compile(r"B[A-Za-z0-9+/=]{88}")
 
 
 async def login(request: web.Request) -> web.Response:
-    """Sign in with e-mail and password from a real page."""
+    """Sign in with e-mail and password from the page."""
     check_client(request)
     body = await read_body(request, password=str, device_id=str, os=str)
     if not _DEVICE_ID.fullmatch(body["device_id"]):
@@ -41,7 +41,7 @@ async def login(request: web.Request) -> web.Response:
 
 
 async def current_user(request: web.Request) -> web.Response:
-    """Say who is signed in."""
+    """Return the user who is signed in."""
     check_client(request)
     account = signed_in(request)
     check_device(request, account)
@@ -58,7 +58,7 @@ async def logout(request: web.Request) -> web.Response:
 
 
 def user_json(account: Account, token: str) -> Json:
-    """Describe a user to the page."""
+    """Return a user as the page reads it."""
     return {
         "id": account.id,
         "token": token,
@@ -75,7 +75,7 @@ def user_json(account: Account, token: str) -> Json:
 
 
 async def client_settings(request: web.Request) -> web.Response:
-    """Tell the page what it may do."""
+    """Return the page's settings of one scope."""
     check_client(request)
     if not request.query.get("scope"):
         raise biz_refusal(2, "INVALID_PARAM")
@@ -115,14 +115,14 @@ def _model_config(name: str, settings: DemoSettings) -> Json:
 
 
 async def user_settings(request: web.Request) -> web.Response:
-    """Return the user's settings, of which there are none."""
+    """Return the user's settings, which are empty."""
     check_client(request)
     signed_in(request)
     return success({"settings": {}})
 
 
 async def hif_query(request: web.Request) -> web.Response:
-    """Hand out the token that completions must carry."""
+    """Issue the token that completions must carry."""
     hif = request.app[BACKEND].hif
     response = success({"value": hif.issue()})
     response.headers["x-hif-ttl"] = f"{hif.ttl:g}"
@@ -130,7 +130,7 @@ async def hif_query(request: web.Request) -> web.Response:
 
 
 async def create_session(request: web.Request) -> web.Response:
-    """Begin a conversation."""
+    """Create a conversation."""
     check_client(request)
     account = signed_in(request)
     await read_body(request)
@@ -187,7 +187,7 @@ async def history(request: web.Request) -> web.Response:
 
 
 async def create_challenge(request: web.Request) -> web.Response:
-    """Hand out a proof-of-work challenge."""
+    """Issue a proof-of-work challenge."""
     check_client(request)
     account = signed_in(request)
     body = await read_body(request, target_path=str)
@@ -208,7 +208,7 @@ def find_conversation(account: Account, conversation_id: str) -> Conversation:
 async def named_conversation(
     request: web.Request, **wanted: type | tuple[type, ...]
 ) -> tuple[Account, Conversation, Json]:
-    """Read a call about one conversation."""
+    """Return the account, conversation and body of a call about one conversation."""
     check_client(request)
     account = signed_in(request)
     body = await read_body(request, chat_session_id=str, **wanted)
@@ -216,7 +216,7 @@ async def named_conversation(
 
 
 def routes() -> list[web.RouteDef]:
-    """Return the routes of the small calls."""
+    """Return the routes of these calls."""
     v0 = "/api/v0"
     return [
         web.post(f"{v0}/users/login", login),

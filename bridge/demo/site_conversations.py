@@ -1,4 +1,4 @@
-"""The conversations of one account: numbered messages, each the child of another."""
+"""Conversations: numbered messages, each the child of another."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridge.demo.script import Script
 
 
 class Conversation:
-    """Keep the messages of one conversation."""
+    """One conversation with its messages."""
 
     def __init__(self, seq_id: int) -> None:
         self.id = str(uuid.uuid4())
@@ -26,11 +26,11 @@ class Conversation:
 
     @property
     def size(self) -> int:
-        """Count the characters of all messages."""
+        """Return the number of characters of all messages."""
         return sum(len(f.get("content") or "") for m in self.messages.values() for f in m["fragments"])
 
     def add_prompt(self, parent: int | None, prompt: str, files: list[Json]) -> dict[str, Json]:
-        """Append what the user wrote."""
+        """Append the user's message."""
         fragments = [{"id": 1, "type": "REQUEST", "content": prompt}]
         return self._add(parent, "USER", fragments, status="FINISHED", files=files)
 
@@ -39,7 +39,7 @@ class Conversation:
         return self._add(parent, "ASSISTANT", [], thinking_enabled=thinking, search_enabled=search)
 
     def drop_after(self, message_id: int | None, *dropped: int) -> None:
-        """Forget messages that came to nothing, and go on from the one before."""
+        """Remove messages without an answer, and continue from the one before."""
         for one in dropped:
             self.messages.pop(one, None)
         self.current = message_id

@@ -1,4 +1,4 @@
-"""One streamed HTTP response, byte by byte: flushed frame by frame, or cut at random places."""
+"""One streamed HTTP response, flushed frame by frame or cut at random places."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CUT_SIZES = (1, 2, 3, 5, 8, 13, 40, 90)
 
 
 class EventStream:
-    """Write frames as the answer to one request."""
+    """The streamed response to one request."""
 
     def __init__(self, request: web.Request, headers: Mapping[str, str], cut: int | None) -> None:
         self._request = request
@@ -27,7 +27,7 @@ class EventStream:
         await self._response.prepare(self._request)
 
     async def send(self, data: bytes) -> None:
-        """Write bytes to the socket now, or raise ConnectionError if the client has left."""
+        """Write bytes to the socket, or raise ConnectionError if the client has left."""
         if self._cuts is None:
             await self._response.write(data)
             return
@@ -37,18 +37,18 @@ class EventStream:
             self._next_cut = self._cuts.choice(_CUT_SIZES)
 
     async def flush(self) -> None:
-        """Write what is held back for the next cut."""
+        """Write the bytes that are held back for the next cut."""
         if self._held:
             await self._write_piece(len(self._held))
 
     async def close(self) -> web.StreamResponse:
-        """End the response in good order."""
+        """End the response properly."""
         await self.flush()
         await self._response.write_eof()
         return self._response
 
     async def cut(self, hard: bool) -> None:
-        """Cut the connection in the middle of the response, at once or behind what was sent."""
+        """Cut the connection in the middle of the response: at once if `hard`, else after the sent bytes."""
         await self.flush()
         transport = self._request.transport
         if transport is not None:
@@ -56,7 +56,7 @@ class EventStream:
 
     @property
     def response(self) -> web.StreamResponse:
-        """Return the response as aiohttp knows it."""
+        """Return the aiohttp response."""
         return self._response
 
     async def _write_piece(self, size: int) -> None:

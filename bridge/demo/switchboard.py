@@ -1,4 +1,4 @@
-"""Which faults are switched on, how often and how long they still strike."""
+"""The faults that are switched on, with how often and how long each still strikes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Faults = Mapping[str, Fault]
 
 @dataclass(slots=True)
 class Switch:
-    """Hold one fault that is switched on."""
+    """One fault that is switched on."""
 
     name: str
     fault: Fault
     params: Mapping[str, Any]
-    left: int | None  # how often it still strikes, or always
-    until: float  # in the time of time.monotonic()
+    left: int | None  # how often it still strikes; None is always
+    until: float  # by time.monotonic()
 
     @property
     def on(self) -> bool:
@@ -31,7 +31,7 @@ class Switch:
 def make_switch(
     name: str, times: int | None, lasting: float | None, params: Mapping[str, Any], faults: Faults = FAULTS
 ) -> Switch:
-    """Check a fault's name and parameters against the table of the site, or raise ValueError."""
+    """Return a switch, or raise ValueError if the site has no such fault or parameter."""
     fault = faults.get(name)
     if fault is None:
         raise ValueError(f"there is no fault {name!r}")
@@ -43,7 +43,7 @@ def make_switch(
 
 
 class Switchboard:
-    """Keep the faults of one account, or those of the whole site."""
+    """The faults of one account, or of the whole site."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
@@ -55,7 +55,7 @@ class Switchboard:
         return iter(self._switches)
 
     def switch_on(self, switch: Switch) -> None:
-        """Add a fault; one of the same name is replaced."""
+        """Add a fault, replacing one of the same name."""
         self._switches = [s for s in self._switches if s.name != switch.name] + [switch]
         self._touch()
 
@@ -73,18 +73,18 @@ class Switchboard:
         return None
 
     def use(self, name: str) -> None:
-        """Count that a fault has struck."""
+        """Count one strike of a fault."""
         for switch in self:
             if switch.name == name and switch.left is not None:
                 switch.left -= 1
         self._touch()
 
     def on_page(self) -> dict[str, dict[str, Any]]:
-        """Return the faults the page has to play, as it is told of them."""
+        """Return the faults for the page, in the form that it is sent."""
         return {s.name: {**s.params, "left": s.left} for s in self if s.fault.where == "page"}
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Describe what is switched on."""
+        """Describe the faults that are switched on."""
         return [{"name": s.name, "left": s.left, "params": dict(s.params)} for s in self]
 
     def _touch(self) -> None:

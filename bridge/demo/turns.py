@@ -1,4 +1,4 @@
-"""The record of what was asked and answered, and a way to wait for it."""
+"""The record of requests and answers, and a way to wait for changes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bridge.demo.patches import Json
 
 
 class Changes:
-    """Let coroutines wait until something has changed."""
+    """A condition on which coroutines wait for changes."""
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()
 
     def notify(self) -> None:
-        """Wake all who wait."""
+        """Wake all waiting coroutines."""
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)
@@ -39,7 +39,7 @@ class Changes:
 
 @dataclass(slots=True)
 class Turn:
-    """Record one request for an answer; times are Unix times."""
+    """The record of one request for an answer; times are Unix times."""
 
     number: int
     kind: str  # "completion", "edit_message", "regenerate" or "continue"
@@ -62,12 +62,12 @@ class Turn:
 
     @property
     def sent_text(self) -> str:
-        """Return the answer as far as it was sent."""
+        """Return the part of the answer that was sent."""
         return "".join(self._text)
 
     @property
     def sent_thinking(self) -> str:
-        """Return the thinking as far as it was sent."""
+        """Return the part of the thinking that was sent."""
         return "".join(self._thinking)
 
     def note_text(self, text: str, *, thinking: bool) -> None:
@@ -80,7 +80,7 @@ class Turn:
             self.first_byte_at = time.time()
 
     def end(self, outcome: str) -> None:
-        """Record how the turn ended; the first word counts."""
+        """Record the outcome of the turn; only the first one counts."""
         if not self.outcome:
             self.outcome, self.ended_at = outcome, time.time()
             self._ended()

@@ -1,4 +1,4 @@
-"""Files on their way to the model: uploaded by the page, then read for a moment."""
+"""Files of prompts: uploaded by the page, then processed for a moment."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Hold one file and how far its reading is."""
+    """One uploaded file and the state of its processing."""
 
     name: str
     content: bytes
-    seconds: float  # until it is read
+    seconds: float  # until it is processed
     readable: bool
-    sees: bool  # whether a picture is looked at, not only read as text
+    sees: bool  # whether a picture goes to a vision model, not only through OCR
     id: str = field(default_factory=lambda: f"file-{uuid.uuid4()}")
     inserted_at: float = field(default_factory=time.time)
 
@@ -58,12 +58,12 @@ class Upload:
         }
 
     def receipt(self) -> Json:
-        """Describe what came in, for who sent it."""
+        """Describe the received file for the sender."""
         return {"name": self.name, "size": len(self.content), "sha256": hashlib.sha256(self.content).hexdigest()}
 
 
 async def upload_file(request: web.Request) -> web.Response:
-    """Take one file."""
+    """Accept one file."""
     check_client(request)
     account = signed_in(request)
     switch = account.board.take("upload")
@@ -83,7 +83,7 @@ async def upload_file(request: web.Request) -> web.Response:
 
 
 async def fetch_files(request: web.Request) -> web.Response:
-    """Say how far the files are."""
+    """Return the states of the files."""
     check_client(request)
     account = signed_in(request)
     wanted = request.query.get("file_ids", "").split(",")

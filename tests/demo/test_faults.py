@@ -49,7 +49,7 @@ def test_an_unknown_fault_or_parameter_is_refused() -> None:
         account.fault("flood")
     with pytest.raises(ValueError, match="has no volume"):
         account.fault("abort", volume=11)
-    with pytest.raises(ValueError, match="cannot be played for one turn"):
+    with pytest.raises(ValueError, match="cannot strike a single turn"):
         account.script(Script(fault="enter_ignored"))
 
 

@@ -1,6 +1,6 @@
-"""Stand-ins for other chat sites: what is known of each page and its protocol, with its traps; may import demo.
+"""Stand-ins for other chat sites: each imitates the known page and protocol with its pitfalls; may import demo.
 
-A stand-in is one file here, which reads what the page sends and writes the frames of the answer, and one script in
+A stand-in is one file here, which parses requests and encodes the frames of answers, and one script in
 `static/standins/`, which is the page. Everything else is shared.
 """
 

@@ -1,4 +1,4 @@
-"""A stand-in for chatglm.cn: each event is the state of the message, in parts that replace each other."""
+"""A stand-in for chatglm.cn: each event is the state of the message, in parts that replace earlier ones."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def _handed_on() -> bytes:
 
 
 class ChatGlm(Wire):
-    """Sends texts whole each time, and may change what it has sent; only `finish` is the end."""
+    """The protocol of ChatGLM: each event has the whole text, which may change; only `finish` is the end."""
 
     name = "chatglm"
     title = "ChatGLM"
     host = "chatglm.cn"
     traps = (
-        "the page comes alive late",
-        "a menu that Escape does not close",
-        "one menu for models and levels, whose trigger joins both in one word",
+        "the page hydrates late",
+        "Escape does not close a menu",
+        "one menu for models and levels, whose button shows both as one word",
         "a guest has the whole composer",
-        "the whole text each time, which may change",
+        "each event has the whole text, which may change",
         "only one of several states is the end",
         "the page never reads the body of a refusal",
-        "a prompt goes without a file that is still on its way",
-        "an answer of slides comes in a second stream, which the page asks for by itself",
+        "a prompt is sent without a file that is still uploading",
+        "an answer of slides comes in a second stream, which the page requests by itself",
     )
     login = Login(who="/chatglm/user-api/user/info", cookie="chatglm_token", guests=True)
     path = "/chatglm/backend-api/assistant/stream"
@@ -57,15 +57,15 @@ class ChatGlm(Wire):
     broken = sse("{")
 
     def who(self, account: StandInAccount | None) -> Json:
-        """Name the user, or nobody."""
+        """Return the user's id, or none."""
         return {"status": 0, "result": {"user_id": account.id} if account else {}}
 
     def uploaded(self, name: str, upload: str) -> Json:
-        """Name the file."""
+        """Return the id and name of the file."""
         return {"status": 0, "result": {"source_id": upload, "file_name": name, "file_url": "https://x.test/f"}}
 
     async def read(self, request: web.Request) -> Asked:
-        """Read the one message."""
+        """Parse the only message."""
         must(request.headers.get("x-sign"), "not signed by the page")
         body = await request.json()
         (message,), meta = body["messages"], body["meta_data"]
@@ -74,7 +74,7 @@ class ChatGlm(Wire):
         must(body["assistant_id"] == ASSISTANT, "another assistant")
         must(meta["chat_mode"] in ("", "zero"), "another mode of chat")
         thinking = meta["chat_mode"] == "zero"
-        # where the real page's request names the model is not known; the stand-in's own does so here
+        # the field for the model in the real request is unknown; this one is the stand-in's own
         return Asked(text, body["conversation_id"], None, thinking, meta["is_networking"], meta["model"], files)
 
     def _state(self, exchange: Exchange, *parts: Json, status: str = "processing", **more: Json) -> bytes:
@@ -85,15 +85,15 @@ class ChatGlm(Wire):
         return {"logic_id": name, "role": role, "status": status, "content": [content], "meta_data": meta}
 
     def opening(self, exchange: Exchange) -> Iterator[bytes]:
-        """Name the conversation."""
+        """Send the id of the conversation."""
         yield self._state(exchange, status="init")
 
     def thinking(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
-        """Send all of the thinking."""
+        """Send the whole thinking."""
         yield self._state(exchange, self._part("p1", {"type": "think", "think": exchange.thought}))
 
     def found(self, exchange: Exchange) -> Iterator[bytes]:
-        """Tell what the search found."""
+        """Send the results of the search."""
         results = [
             {"match_key": f"turn0search{number}", "title": page.get("title", ""), "url": page["url"]}
             for number, page in enumerate(exchange.results, start=1)
@@ -102,11 +102,11 @@ class ChatGlm(Wire):
         yield self._state(exchange, self._part("p2", {"type": "tool_result"}, "finish", "tool", **extra))
 
     def text(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
-        """Send all of the text."""
+        """Send the whole text."""
         yield self._state(exchange, self._part("p3", {"type": "text", "text": exchange.text}))
 
     def rewritten(self, exchange: Exchange) -> Iterator[bytes]:
-        """Send a text that does not begin like the one before."""
+        """Change the beginning of the text."""
         exchange.text = f"No: {exchange.text[2:]}"
         return iter(())
 
@@ -117,5 +117,5 @@ class ChatGlm(Wire):
         yield self._state(exchange, status="finish", last_error={})
 
     def cites(self, number: int) -> str:
-        """Write the key of a result."""
+        """Return the key of a result."""
         return f"【turn0search{number}】"

@@ -1,4 +1,4 @@
-"""A stand-in for www.doubao.com: events with names, and pieces that go to the block that was opened last."""
+"""A stand-in for www.doubao.com: named events, and pieces that belong to the last opened block."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bridge.demo.standins.standin_wire import Asked, Exchange, Wire, must
 TEXT, THINKING, ATTACHED = 10000, 10040, 10052
 DEPTHS = {0: "快速", 1: "思考", 3: "专家"}
 PICTURE = 1
-"""The kind of an attachment; a file of any other is said to be one."""
+"""The type of an attached picture; all other types are files."""
 BOT = "7338286299411103781"
 
 
@@ -44,21 +44,21 @@ def _attached(messages: list[Json]) -> Iterator[Json]:
 
 
 class Doubao(Wire):
-    """Sends the user's own message first, and several ends."""
+    """The protocol of Doubao: sends the user's own message first, and several end events."""
 
     name = "doubao"
     title = "Doubao"
     host = "www.doubao.com"
     traps = (
-        "a hidden twin of the composer",
-        "an editor that undoes what scripts write",
-        "a promotion over the page, which is hidden from roles meanwhile",
+        "a hidden copy of the composer",
+        "an editor that reverts text set by scripts",
+        "a promotion over the page, which hides it from role queries",
         "a provisional address",
         "the user's own message comes first",
-        "pieces go to the block that was opened last",
-        "one menu for models and thinking, whose names change in front",
-        "several ends",
-        "files go to a host of their own, and are a message of their own before the prompt",
+        "pieces belong to the last opened block",
+        "one menu for models and thinking, with changing prefixes of its names",
+        "several end events",
+        "files go to another host, and are a separate message before the prompt",
     )
     login = Login(who="/passport/account/info/v2/", cookie="sessionid", guests=True)
     path = "/chat/completion"
@@ -83,26 +83,26 @@ class Doubao(Wire):
         return str(next(self._ids))
 
     def who(self, account: StandInAccount | None) -> Json:
-        """Name the user."""
+        """Return the user's id, or none."""
         return {"message": "success", "data": {"user_id_str": account.id} if account else {}}
 
     def prepared(self, upload: str) -> Json:
-        """Say where the file goes."""
+        """Return the address and key for the upload."""
         store = {"StoreUri": f"tos-cn-i-a9rns2rl98/{upload}", "Auth": "SpaceKey/1"}
         return {"Result": {"UploadAddress": {"StoreInfos": [store], "SessionKey": "s"}}}
 
     async def read_upload(self, request: web.Request) -> tuple[str, bytes]:
-        """Read the body, which is the file alone; its name comes with the prompt."""
+        """Return the body, which is the file's content; its name comes with the prompt."""
         if request.headers.get("authorization") != "SpaceKey/1":
-            raise Refusal("upload", {"message": "not the key that was given for it"}, 403)
+            raise Refusal("upload", {"message": "not the key of this upload"}, 403)
         return "", await request.read()
 
     def uploaded(self, name: str, upload: str) -> Json:
-        """Say that it was taken."""
+        """Return success."""
         return {"code": 2000, "message": "Success"}
 
     async def read(self, request: web.Request) -> Asked:
-        """Read the one message and its options."""
+        """Parse the only message and its options."""
         must(request.query.get("a_bogus") and request.query.get("msToken"), "not signed by the page")
         body = await request.json()
         (*before, message), option, meta = body["messages"], body["option"], body["client_meta"]
@@ -116,7 +116,7 @@ class Doubao(Wire):
         return Asked(text, meta["conversation_id"], parent, deep > 0, model=DEPTHS[deep], files=files)
 
     def opening(self, exchange: Exchange) -> Iterator[bytes]:
-        """Name the conversation, repeat the prompt, and open the first block."""
+        """Send the conversation's id, the user's own message, and the first block."""
         ids = {"conversation_id": exchange.thread.id, "section_id": "1"}
         asked = {"question_id": exchange.prompt_id, "message_index": 1}
         yield sse({"ack_client_meta": ids, "query_list": [asked]}, "SSE_ACK")
@@ -133,14 +133,14 @@ class Doubao(Wire):
         return sse({"patch_op": [{"patch_object": 1, "patch_value": value}]}, "STREAM_CHUNK")
 
     def thinking(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
-        """Open a block within the thinking, then add to it."""
+        """Open a block in the thinking, then append to it."""
         if exchange.thought == piece:
             yield self._patch(_block("t1", piece, "t"))
         else:
             yield sse({"text": piece}, "CHUNK_DELTA")
 
     def text(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
-        """Close the thinking and open a block, then add to it."""
+        """Close the thinking and open a block, then append to it."""
         if exchange.text != piece:
             yield sse({"text": piece}, "CHUNK_DELTA")
             return

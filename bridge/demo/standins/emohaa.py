@@ -1,4 +1,4 @@
-"""A stand-in for echo.turing-world.com: the prompt stands in the address, and the answer is bare text."""
+"""A stand-in for echo.turing-world.com: the prompt is in the URL, and the answer is plain text."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from bridge.demo.standins.standin_wire import Asked, Exchange, Wire, must
 
 
 class Emohaa(Wire):
-    """Asks another origin by GET."""
+    """The protocol of Emohaa: a GET to another origin."""
 
     name = "emohaa"
     title = "Emohaa"
     host = "echo.turing-world.com"
     traps = (
-        "the prompt stands in the address",
+        "the prompt is in the URL",
         "another origin answers, after a preflight",
-        "bare text",
+        "plain text",
     )
     login = Login(who="/api/user", storage="token", sent_in="token")
     path = "/echo-prod/chat"
@@ -38,7 +38,7 @@ class Emohaa(Wire):
     }
 
     def who(self, account: StandInAccount | None) -> Json:
-        """Name the user."""
+        """Return the user's id, or none."""
         return {"id": account.id if account else None}
 
     def new_id(self, kind: str) -> str:
@@ -46,20 +46,20 @@ class Emohaa(Wire):
         return uuid.uuid4().hex[:16]
 
     def created(self, thread: Thread) -> Json:
-        """Name the conversation that was made."""
+        """Return the id of the new conversation."""
         return {"id": thread.id}
 
     async def read(self, request: web.Request) -> Asked:
-        """Read the address."""
+        """Parse the query of the URL."""
         query = request.query
         must(query.get("xts") and query.get("xid") and query.get("xreal"), "not signed by the page")
         must(query["role"] == "echo", "another role")
         return Asked(query["prompt"], query["cid"])
 
     def text(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
-        """Add to the text."""
+        """Append to the text."""
         yield sse(piece)
 
     def ending(self, exchange: Exchange) -> Iterator[bytes]:
-        """End."""
+        """Send the end."""
         yield sse("[DONE]")

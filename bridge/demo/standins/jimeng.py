@@ -1,4 +1,4 @@
-"""A stand-in for jimeng.jianying.com: a prompt begins a job, which the page asks for until its pictures are there."""
+"""A stand-in for jimeng.jianying.com: a prompt starts a job, which the page polls until its pictures are ready."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bridge.demo.standins.standin_accounts import Login, StandInAccount
 from bridge.demo.standins.standin_wire import Asked, Exchange, Wire, must
 
 POLLS = 3
-"""How often the page asks until a job is done."""
+"""Polls until a job is done."""
 
 
 def _refused(ret: str, message: str) -> Refusal:
@@ -23,15 +23,15 @@ def _refused(ret: str, message: str) -> Refusal:
 
 
 class Jimeng(Wire):
-    """Makes pictures; a state of 45 is not the end, whatever it is called."""
+    """The protocol of Jimeng, which makes pictures; status 45 is not the end, despite its name."""
 
     name = "jimeng"
     title = "Jimeng"
     host = "jimeng.jianying.com"
     traps = (
-        "an editor that undoes what scripts write",
-        "the prompt stands in JSON within a string",
-        "the answer is a job that is asked for again and again",
+        "an editor that reverts text set by scripts",
+        "the prompt is in JSON within a string",
+        "the answer is a job that the page polls",
         "a state that looks like the end and has no pictures",
     )
     login = Login(who="/passport/account/info/v2/", cookie="sessionid", guests=True)
@@ -49,18 +49,18 @@ class Jimeng(Wire):
 
     def __init__(self) -> None:
         self._ids = itertools.count(7001)
-        self._asked: dict[str, int] = {}  # how often, by job
+        self._asked: dict[str, int] = {}  # polls by job
 
     def new_id(self, kind: str) -> str:
         """Return a number."""
         return str(next(self._ids))
 
     def who(self, account: StandInAccount | None) -> Json:
-        """Name the user, or say that it is a visitor."""
+        """Return the user's id, or that of a visitor."""
         return {"data": {"is_visitor_account": account is None, "user_id_str": account.id if account else "0"}}
 
     async def read(self, request: web.Request) -> Asked:
-        """Read the draft, which is JSON within a string."""
+        """Parse the draft, which is JSON within a string."""
         must(request.query.get("babi_param") and request.query.get("a_bogus"), "not signed by the page")
         body = await request.json()
         must(body["submit_id"] and body["extend"]["root_model"], "no model")
@@ -68,21 +68,21 @@ class Jimeng(Wire):
         return Asked(component["abilities"]["generate"]["core_param"]["prompt"], model=body["extend"]["root_model"])
 
     def opening(self, exchange: Exchange) -> Iterator[bytes]:
-        """Name the job."""
+        """Send the id of the job."""
         self._asked[exchange.answer_id] = 0
         job = {"history_record_id": exchange.answer_id, "submit_id": "s-1"}
         yield encode_json({"ret": "0", "errmsg": "success", "data": {"aigc_data": job}}).encode()
 
     def text(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
-        """Say nothing: what is made are pictures."""
+        """Send nothing: the answer is pictures."""
         return iter(())
 
     def ending(self, exchange: Exchange) -> Iterator[bytes]:
-        """End."""
+        """Send nothing."""
         return iter(())
 
     def polled(self, body: Mapping[str, Json], url: str) -> Json:
-        """Say how far the jobs are."""
+        """Return the states of the jobs."""
         return {"ret": "0", "data": {job: self._state(job, url) for job in body["history_ids"] if job in self._asked}}
 
     def _state(self, job: str, url: str) -> Json:

@@ -14,7 +14,7 @@ from bridge.demo.standins.standin_frames import END_OF_STREAM, connect, read_con
 from bridge.demo.standins.standin_wire import Asked, Exchange, Wire, must
 
 MODELS = {"k3": "k3", "k2.8": "K2.8 Preview"}
-"""What the request calls the models, of which only the first one's name is known of the real page."""
+"""The models by their names in a request; only the first name is known from the real page."""
 
 
 def _refused(code: str, message: str, **debug: Json) -> bytes:
@@ -28,22 +28,22 @@ def _exception(reason: str) -> bytes:
 
 
 class Kimi(Wire):
-    """Answers in blocks; the user's own message comes back first, and an error may follow the end."""
+    """The protocol of Kimi: answers in blocks, after the user's own message; an error may follow the end."""
 
     name = "kimi"
     title = "Kimi"
     host = "www.kimi.com"
     traps = (
-        "the tail of a text written in two pieces is lost",
-        "Enter only breaks the line",
+        "the end of a text that is set in two pieces is lost",
+        "Enter only inserts a line break",
         "clicks by script are ignored",
         "sign-in buttons come late",
         "a guest has the whole composer",
-        "menus that Escape does not close",
-        "the choice of a model leaves the conversation",
-        "a list that opens only once the menu around it stands still",
+        "Escape does not close menus",
+        "choosing a model leaves the conversation",
+        "a list that opens only after its menu has stopped moving",
         "a provisional address",
-        "while a file goes up nothing sends",
+        "nothing can be sent while a file uploads",
         "the user's own message comes first",
         "an error may follow the end",
     )
@@ -62,12 +62,12 @@ class Kimi(Wire):
     broken = connect("{")
 
     def who(self, account: StandInAccount | None) -> Json:
-        """Name the user, or say that a visitor has no name."""
+        """Return the user's id, or that the visitor is anonymous."""
         return {"is_anonymous": True} if account is None else {"is_anonymous": False, "id": account.id}
 
     async def read(self, request: web.Request) -> Asked:
-        """Read the one frame of the body."""
-        must(request.content_type == "application/connect+json", "the body is not in Connect's form")
+        """Parse the only frame of the body."""
+        must(request.content_type == "application/connect+json", "the body is not in Connect's format")
         must(request.headers.get("connect-protocol-version") == "1", "no version of the protocol")
         body = read_connect(await request.read())
         message = body["message"]
@@ -76,7 +76,7 @@ class Kimi(Wire):
         must(message["role"] == "user", "another role")
         tools = [tool["type"] for tool in body["tools"]]
         thinking = body["options"]["thinking"]
-        must(isinstance(thinking, bool), "thinking is no switch")
+        must(isinstance(thinking, bool), "thinking is not a boolean")
         return Asked(
             text,
             body["chat_id"],
@@ -92,7 +92,7 @@ class Kimi(Wire):
         return connect({**document, "eventOffset": next(offset)})
 
     def opening(self, exchange: Exchange) -> Iterator[bytes]:
-        """Name the conversation, repeat the prompt, and begin a message."""
+        """Send the conversation, the user's own message, and an empty answer."""
         chat = {"id": exchange.thread.id, "name": exchange.thread.title or "Untitled Chat"}
         yield self._frame(exchange, op="set", mask="chat", chat=chat)
         said = [{"id": "0", "text": {"content": exchange.asked.prompt}}]
@@ -110,11 +110,11 @@ class Kimi(Wire):
         return self._frame(exchange, op="set", mask=f"block.{kind}", block=block)
 
     def thinking(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
-        """Add to the block of thinking, or begin another one after a search."""
+        """Append to the block of thinking, or start another one after a search."""
         yield self._block(exchange, "think", piece, "5" if exchange.results else "1")
 
     def found(self, exchange: Exchange) -> Iterator[bytes]:
-        """Tell of the search and what it found."""
+        """Send the search and its results."""
         tool = {"toolCallId": "web_search:1", "args": "{}", "status": "STATUS_RUNNING"}
         yield self._frame(exchange, op="set", mask="block.tool.args", block={"id": "2", "tool": tool})
         for number, page in enumerate(exchange.results, start=1):
@@ -124,17 +124,17 @@ class Kimi(Wire):
             yield self._frame(exchange, op="append", mask="message.refs.searchChunks", message=refs)
 
     def text(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
-        """Add to the block of text."""
+        """Append to the block of text."""
         yield self._block(exchange, "text", piece, "3")
 
     def rewritten(self, exchange: Exchange) -> Iterator[bytes]:
-        """Set the block of text again."""
+        """Replace the block of text."""
         exchange.text = f"No: {exchange.text}"
         block = {"id": "3", "text": {"content": exchange.text}}
         yield self._frame(exchange, op="set", mask="block.text", block=block)
 
     def ending(self, exchange: Exchange) -> Iterator[bytes]:
-        """Give the conversation its name, and end."""
+        """Send the conversation's name, and the end."""
         if exchange.is_first:
             chat = {"id": exchange.thread.id, "name": exchange.title}
             yield self._frame(exchange, op="set", mask="chat.name", chat=chat)

@@ -1,4 +1,4 @@
-"""A stand-in for metaso.cn: events like those of OpenAI, between events with a type."""
+"""A stand-in for metaso.cn: OpenAI-style chunks between typed events."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def _error(code: str, message: str) -> bytes:
 
 
 class Metaso(Wire):
-    """Always searches, and marks the end of each answer with words of its own."""
+    """The protocol of Metaso: always searches, and appends its own words to each answer."""
 
     name = "metaso"
     title = "Metaso"
     host = "metaso.cn"
     traps = (
         "a provisional address",
-        "a human may be wanted before anything is sent",
-        "words of the site at the end of each answer",
+        "a human check may come before anything is sent",
+        "the site's own words at the end of each answer",
         "heartbeats",
     )
     login = Login(who="/api/my-info", cookie="sid", guests=True)
@@ -50,15 +50,15 @@ class Metaso(Wire):
         return str(next(self._ids))
 
     def who(self, account: StandInAccount | None) -> Json:
-        """Name the user."""
+        """Return the user's id, or none."""
         return {"errCode": 0, "data": {"uid": account.id} if account else None}
 
     async def read(self, request: web.Request) -> Asked:
-        """Read the one message, which stands there twice."""
+        """Parse the only message, which the body has twice."""
         body = await request.json()
         (message,) = body["messages"]
         must(message["content"] == message["markdownContent"], "two prompts")
-        must(message["id"].startswith("temp-"), "no id of the page")
+        must(message["id"].startswith("temp-"), "not an id of the page")
         must(body["model"] in ("fast", "fast_thinking") and body["stream"] is True, "no such model")
         must(message["mode"] in ("concise", "detail", "research"), "no such mode")
         conversation, parent = message["conversationId"], message["parentId"]
@@ -68,7 +68,7 @@ class Metaso(Wire):
         return sse({"choices": [{"delta": delta}]})
 
     def opening(self, exchange: Exchange) -> Iterator[bytes]:
-        """Name everything."""
+        """Send the ids of the conversation and its messages."""
         if exchange.is_first:
             yield sse({"type": "conversation_init", "data": {"id": exchange.thread.id}})
         yield sse({"type": "user_message_init", "data": {"id": exchange.prompt_id}})
@@ -76,25 +76,25 @@ class Metaso(Wire):
         yield sse({"type": "heartbeat"})
 
     def thinking(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
-        """Add to the thinking, whose place is a guess."""
+        """Append to the thinking, whose field is a guess."""
         yield self._delta(reasoning_content=piece)
 
     def found(self, exchange: Exchange) -> Iterator[bytes]:
-        """Tell what the search found."""
+        """Send the results of the search."""
         pages = [{"title": page.get("title", ""), "link": page["url"]} for page in exchange.results]
         yield self._delta(citations=pages)
 
     def text(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
-        """Add to the text."""
+        """Append to the text."""
         yield self._delta(content=piece)
 
     def ending(self, exchange: Exchange) -> Iterator[bytes]:
-        """Say that a machine wrote it, and end."""
+        """Append the label of AI-generated text, and end."""
         if exchange.text:
             yield self._delta(content="<span>[AI生成]")
             yield self._delta(content="</span>")
         yield sse("[DONE]")
 
     def cites(self, number: int) -> str:
-        """Write the number in brackets."""
+        """Return the number in brackets."""
         return f"[{number}]"

@@ -1,4 +1,4 @@
-"""A stand-in for agent.minimax.io: another origin answers, and leaves its stream open behind the end."""
+"""A stand-in for agent.minimax.io: another origin answers, and leaves its stream open after the end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _failed(text: str) -> bytes:
 
 
 class MiniMax(Wire):
-    """Repeats the user's message first; a failure is a message, too."""
+    """The protocol of MiniMax: sends the user's own message first; a failure is a message, too."""
 
     name = "minimax"
     title = "MiniMax"
@@ -30,9 +30,9 @@ class MiniMax(Wire):
     traps = (
         "Enter does nothing",
         "another origin answers, after a preflight",
-        "the conversation stands in the path",
+        "the conversation's id is in the path",
         "the user's own message comes first",
-        "the stream stays open behind the end",
+        "the stream stays open after the end",
         "a failure is a message",
     )
     login = Login(who="/v1/api/user/info", storage="_token", cookie="_token", sent_in="token", guests=True)
@@ -57,15 +57,15 @@ class MiniMax(Wire):
         return str(next(self._ids))
 
     def who(self, account: StandInAccount | None) -> Json:
-        """Name the user."""
+        """Return the user's id, or none."""
         return {"data": {"userInfo": {"id": account.id} if account else None}}
 
     def created(self, thread: Thread) -> Json:
-        """Name the session that was made."""
+        """Return the id of the new session."""
         return {"session_id": thread.id}
 
     async def read(self, request: web.Request) -> Asked:
-        """Read the message; the session stands in the address."""
+        """Parse the message; the session is in the URL."""
         must(request.headers.get("x-signature") and request.headers.get("yy"), "not signed by the page")
         body = await request.json()
         model = body["model"]
@@ -77,16 +77,16 @@ class MiniMax(Wire):
         return sse({"type": 6, "agent_message_chunk": {"msg_id": exchange.answer_id, "msg_content": "", **chunk}})
 
     def opening(self, exchange: Exchange) -> Iterator[bytes]:
-        """Repeat the user's message."""
+        """Send the user's own message."""
         own = {"role": "user", "msg_content": exchange.asked.prompt, "turn_id": exchange.prompt_id}
         yield sse({"type": 2, "agent_message": own})
 
     def thinking(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
-        """Add to the thinking."""
+        """Append to the thinking."""
         yield self._chunk(exchange, thinking_content=piece)
 
     def text(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
-        """Add to the text."""
+        """Append to the text."""
         yield self._chunk(exchange, msg_content=piece, finish=False)
 
     def ending(self, exchange: Exchange) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""A stand-in for www.qianwen.com: another origin answers, with the whole text each time."""
+"""A stand-in for www.qianwen.com: another origin answers, with the whole text in each event."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def _error(code: int, message: str) -> bytes:
 
 
 class Qianwen(Wire):
-    """Marks the place of thinking in the text."""
+    """The protocol of Qianwen: a mark in the text stands for the thinking."""
 
     name = "qianwen"
     title = "千问"
     host = "www.qianwen.com"
     traps = (
-        "an editor that undoes what scripts write",
+        "an editor that reverts text set by scripts",
         "a login dialog over a guest's page",
         "another origin answers, after a preflight",
-        "the whole text each time, with marks in it",
+        "each event has the whole text, with marks in it",
     )
     login = Login(who="/api/user/info", cookie="tongyi_sso_ticket", guests=True)
     path = "/api/v2/chat"
@@ -42,11 +42,11 @@ class Qianwen(Wire):
         return uuid.uuid4().hex
 
     def who(self, account: StandInAccount | None) -> Json:
-        """Name the user."""
+        """Return the user's id, or none."""
         return {"data": {"userId": account.id} if account else None}
 
     async def read(self, request: web.Request) -> Asked:
-        """Read the one message, which stands there twice."""
+        """Parse the only message, which the body has twice."""
         must(request.query.get("biz_id") == "ai_qwen" and request.query.get("nonce"), "not sent by the page")
         body = await request.json()
         (message,) = body["messages"]
@@ -79,6 +79,6 @@ class Qianwen(Wire):
         yield self._state(exchange)
 
     def ending(self, exchange: Exchange) -> Iterator[bytes]:
-        """Send everything, and end."""
+        """Send everything, and the end."""
         yield self._state(exchange, "complete")
         yield sse({"communication": {"sessionid": exchange.thread.id, "reqid": exchange.answer_id}}, "complete")

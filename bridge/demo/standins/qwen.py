@@ -1,4 +1,4 @@
-"""A stand-in for chat.qwen.ai: events with phases, of which each has an end of its own."""
+"""A stand-in for chat.qwen.ai: events in phases, each with its own end."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ def _failed(code: str, details: str) -> Refusal:
 
 
 class Qwen(Wire):
-    """Thinks in a summary that is sent whole each time; the page makes the chat by another call before."""
+    """The protocol of Qwen: each event has the whole summary of the thinking; another call creates the chat."""
 
     name = "qwen"
     title = "Qwen"
     host = "chat.qwen.ai"
     traps = (
-        "Enter only breaks the line",
+        "Enter only inserts a line break",
         "the button's wrapper ignores clicks",
-        "nothing works before the page has come alive",
+        "nothing works before the page has hydrated",
         "a dialog swallows the first send",
-        "the model falls back after each send",
+        "the model resets after each send",
         "the page reloads after the first turn",
         "a guest has the whole composer",
-        "thinking has an end of its own",
+        "thinking has its own end",
         "another request comes before the prompt",
-        "a file that was taken is not read yet, and a prompt goes without it",
+        "an uploaded file is not processed yet, and a prompt is sent without it",
     )
     login = Login(who="/api/v1/auths/", storage="token", cookie="token", sent_in="bearer", guests=True)
     path = "/api/v2/chat/completions"
@@ -60,23 +60,23 @@ class Qwen(Wire):
     broken = sse("{")
 
     def who(self, account: StandInAccount | None) -> Json:
-        """Name the user."""
+        """Return the user, or an error."""
         return {"detail": "unauthorized"} if account is None else {"id": account.id, "role": "user"}
 
     def created(self, thread: Thread) -> Json:
-        """Name the chat that was made."""
+        """Return the id of the new chat."""
         return {"success": True, "data": {"id": thread.id}}
 
     def uploaded(self, name: str, upload: str) -> Json:
-        """Name the file, which is not read yet."""
+        """Return the id of the file, which is not processed yet."""
         return {"success": True, "data": {"id": upload, "name": name}}
 
     def read_state(self, *, is_read: bool) -> Json:
-        """Say how far the file is."""
+        """Return the state of the file."""
         return {"success": True, "data": {"status": "success" if is_read else "running"}}
 
     async def read(self, request: web.Request) -> Asked:
-        """Read the message, whose chat stands in the address, too."""
+        """Parse the message, whose chat is also in the URL."""
         must(request.headers.get("bx-ua"), "without the page's own header")
         body = await request.json()
         (message,) = body["messages"]
@@ -101,7 +101,7 @@ class Qwen(Wire):
         return sse({"choices": [{"delta": delta}], "response_id": exchange.answer_id})
 
     def opening(self, exchange: Exchange) -> Iterator[bytes]:
-        """Name chat and answer."""
+        """Send the ids of the chat and the answer."""
         ids = {"chat_id": exchange.thread.id, "parent_id": exchange.prompt_id, "response_id": exchange.answer_id}
         yield sse({"response.created": ids})
 
@@ -113,16 +113,16 @@ class Qwen(Wire):
         return self._delta(exchange, "thinking_summary", status=status, extra=extra)
 
     def thinking(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
-        """Send the summary whole."""
+        """Send the whole summary."""
         yield self._summary(exchange, "typing")
 
     def found(self, exchange: Exchange) -> Iterator[bytes]:
-        """Tell what the search found."""
+        """Send the results of the search."""
         info = [{name: page.get(name, "") for name in ("url", "title", "snippet")} for page in exchange.results]
         yield self._delta(exchange, "web_search", status="finished", extra={"web_search_info": info})
 
     def text(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
-        """Add to the text; thinking ends before its first piece."""
+        """Append to the text; end the thinking before its first piece."""
         if exchange.text == piece and exchange.thought:
             yield self._summary(exchange, "finished")
         yield self._delta(exchange, "answer", piece)
@@ -132,5 +132,5 @@ class Qwen(Wire):
         yield self._delta(exchange, "answer", status="finished")
 
     def cites(self, number: int) -> str:
-        """Write the mark in double brackets."""
+        """Return the number in double brackets."""
         return f"[[{number}]]"

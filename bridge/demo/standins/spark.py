@@ -1,4 +1,4 @@
-"""A stand-in for spark.xfyun.cn: a form goes out, lines of base64 come back, between marks in plain text."""
+"""A stand-in for spark.xfyun.cn: requests are forms; answers are base64 lines between plain-text marks."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def _encoded(text: str) -> bytes:
 
 
 class Spark(Wire):
-    """Says after the end what the answer is called."""
+    """The protocol of Spark: the answer's id follows its end."""
 
     name = "spark"
     title = "Spark"
     host = "spark.xfyun.cn"
     traps = (
         "an advertisement first",
-        "nothing works before the page has come alive",
-        "a form goes out, in which line breaks are others",
-        "base64 between marks in plain text",
-        "the answer's name follows its end",
+        "nothing works before the page has hydrated",
+        "requests are forms, which change line breaks",
+        "base64 between plain-text marks",
+        "the answer's id follows its end",
     )
     login = Login(who="/iflygpt/userInfo", cookie="ssoSessionId")
     path = "/iflygpt-chat/u/chat_message/chat"
@@ -53,36 +53,36 @@ class Spark(Wire):
         self._ids = itertools.count(1)
 
     def new_id(self, kind: str) -> str:
-        """Return a number, or what answers are called."""
+        """Return a number for a chat, or an answer's id."""
         number = next(self._ids)
         return f"{7000 + number}" if kind == "chat" else f"cht000b{number}@dx19"
 
     def who(self, account: StandInAccount | None) -> Json:
-        """Name the user, or say that somebody must sign in."""
+        """Return the user's id, or an error that asks for sign-in."""
         return {"code": 0, "data": {"uid": account.id}} if account else {"code": 80000, "desc": "请登录"}
 
     def created(self, thread: Thread) -> Json:
-        """Name the chat that was made."""
+        """Return the id of the new chat."""
         return {"code": 0, "data": {"id": int(thread.id)}}
 
     async def read(self, request: web.Request) -> Asked:
-        """Read the form."""
-        must(request.content_type == "multipart/form-data", "no form")
+        """Parse the form."""
+        must(request.content_type == "multipart/form-data", "not a form")
         form = await request.post()
         fields = {name: str(value) for name, value in form.items()}
         options = json.loads(fields["options"])
         must(options["chatOption"]["thinkPattern"] == "fast_think", "another way of thinking")
         is_first = fields.get("firstChat") == "true"
         must(is_first != ("sid" in fields), "first and not first")
-        text = fields["text"].replace("\r\n", "\n")  # a form has no other line breaks
+        text = fields["text"].replace("\r\n", "\n")  # forms turn every line break into CRLF
         return Asked(text, fields["chatId"], fields.get("sid"))
 
     def text(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
-        """Add to the text."""
+        """Append to the text."""
         yield _encoded(piece)
 
     def ending(self, exchange: Exchange) -> Iterator[bytes]:
-        """End, then name the answer."""
+        """Send the end, then the answer's id."""
         yield sse("<end>")
         yield sse(f"{exchange.answer_id}<sid>")
         yield _encoded("\n```memoryExtraction\n{}\n```")

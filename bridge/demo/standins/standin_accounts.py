@@ -17,19 +17,19 @@ from bridge.demo.turns import Turn
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Say how a page keeps its login, and what it asks to know whose it is."""
+    """How a page stores its login, and the call that returns its user."""
 
-    who: str  # path of the call that says who is signed in
+    who: str  # path of the call that returns who is signed in
     storage: str = ""  # key of localStorage that holds the token
     cookie: str = ""  # name of the cookie that holds it
-    sent_in: str = "cookie"  # where the page's calls have it: "cookie", "bearer", or the name of a header or parameter
+    sent_in: str = "cookie"  # how calls carry it: "cookie", "bearer", or the name of a header or parameter
     guests: bool = False  # whether a visitor may chat
-    makes_guests: bool = False  # whether a token that no longer counts is swapped for one of a guest
+    makes_guests: bool = False  # whether an invalid token is replaced by a guest's
 
 
 @dataclass(slots=True)
 class Thread:
-    """Keep one conversation."""
+    """One conversation."""
 
     id: str
     title: str = ""
@@ -40,12 +40,12 @@ class Thread:
 
 @dataclass(slots=True)
 class Upload:
-    """Keep one file."""
+    """One file."""
 
     name: str
-    content: bytes | None = None  # none until it was taken
-    turns: int = 0  # how many prompts the account had sent when it was
-    questions: int = 0  # how often the page has asked whether it is read
+    content: bytes | None = None  # None until it is uploaded
+    turns: int = 0  # how many prompts the account had sent by then
+    questions: int = 0  # how often the page has asked whether it is processed
 
 
 class StandInAccount(Account):
@@ -57,7 +57,7 @@ class StandInAccount(Account):
         self.uploads: dict[str, Upload] = {}
         self.running: Turn | None = None
         self.stopped = asyncio.Event()
-        """Set where the answer that is being written shall end."""
+        """Set to end the running answer."""
         self._login = login
 
     @property
@@ -66,12 +66,12 @@ class StandInAccount(Account):
         return self.running is not None and not self.running.outcome
 
     def add_thread(self, name: str) -> Thread:
-        """Begin an empty conversation."""
+        """Add an empty conversation."""
         thread = self.threads[name] = Thread(name)
         return thread
 
     def storage_state(self) -> dict[str, Any]:
-        """Return a fresh session in the form browsers import it in."""
+        """Return a fresh session as a browser storage state."""
         token, _ = self.sign_in()
         origin, login = self._origin(), self._login
         stored = [{"name": login.storage, "value": token}] if login.storage else []

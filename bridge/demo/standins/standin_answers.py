@@ -1,4 +1,4 @@
-"""One answer of a stand-in: its frames, spoiled by the fault of the turn, at their pace."""
+"""One answer of a stand-in: its frames, changed by the fault of the turn, at their rate."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CITATION = re.compile(r"\[(citation|reference):(\d+)\]")
 
 @dataclass(slots=True)
 class Step:
-    """One write: frames, and the words that they carry; `act` is done in their place."""
+    """One write: frames and the text in them, or an `act` in their place."""
 
     data: bytes = b""
     text: str = ""
@@ -41,7 +41,7 @@ class Steps:
 
 
 def steps_of(wire: Wire, exchange: Exchange, composition: Composition, fault: Switch | None) -> list[Step]:
-    """Return what is written for an answer."""
+    """Return the steps of an answer."""
     steps = Steps(opening=_steps(wire.opening(exchange)))
     rewrites = fault is not None and fault.name == "rewrite"
     empty = fault is not None and fault.name == "empty"
@@ -112,7 +112,7 @@ _SPOILERS: dict[str, Callable[[Wire, Steps, Switch], None]] = {
 
 
 class Answering:
-    """Write one answer to the page until its end, or until somebody stops it."""
+    """One answer that is written to the page until it ends or is stopped."""
 
     def __init__(
         self, request: web.Request, account: StandInAccount, turn: Turn, headers: Mapping[str, str], cut: int | None
@@ -148,7 +148,7 @@ class Answering:
             if step.act == "linger":
                 self._turn.end("finished")
             if step.seconds:
-                await self._stream.flush()  # a site that pauses has written what came before
+                await self._stream.flush()  # a site writes everything before it pauses
             await self._pause(step.seconds or (period if step.text or step.thinking else 0.0))
             self._note(step)
             if step.data:
@@ -160,7 +160,7 @@ class Answering:
             self._turn.note_text(step.thinking or step.text, thinking=bool(step.thinking))
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, unless the answer is stopped before."""
+        """Wait, but return early if the answer is stopped."""
         if not seconds:
             await asyncio.sleep(0)
             return

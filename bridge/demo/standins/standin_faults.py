@@ -1,4 +1,4 @@
-"""Every fault that a stand-in can play; each site says in its own words what the first ones are."""
+"""All faults of the stand-ins; each site has its own wording of the refusals."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from bridge.demo.faults import Fault
 
 REFUSALS: Mapping[str, str] = MappingProxyType(
     {
-        "login": "The site says that nobody is signed in.",
-        "human": "The site asks for a human.",
-        "again": "The site asks for a proof, which the page gives by sending the prompt once more.",
-        "elsewhere": "The response has no answer; the page asks once more, for another kind of answer.",
-        "rate": "Prompts come too often.",
-        "quota": "What the account may ask is used up.",
+        "login": "The site reports that no user is signed in.",
+        "human": "The site asks for a human check.",
+        "again": "The site asks for a proof, and the page sends the prompt again with it.",
+        "elsewhere": "The response has no answer; the page requests another kind of answer.",
+        "rate": "Prompts are too frequent.",
+        "quota": "The account's quota is used up.",
         "busy": "Too many people use the site.",
-        "overloaded": "The same, in other words.",
-        "refused": "The site does not want to speak about that.",
+        "overloaded": "The site is busy, in another wording.",
+        "refused": "The site refuses the topic.",
     }
 )
-"""The kinds of refusals, for which a site has words of its own, or none."""
+"""The kinds of refusals; a site has its own wording for some of them."""
 
 
 def _stream(text: str, **params: Any) -> Fault:
@@ -39,15 +39,15 @@ STANDIN_FAULTS: Mapping[str, Fault] = MappingProxyType(
         "late_refusal": _stream("The site refuses in the middle of the answer.", kind="busy", after=3),
         "error_after_end": _stream("An error follows the end of the answer.", kind="busy"),
         "abort": _stream("The connection is cut after some pieces.", after=3),
-        "no_end": _stream("The stream ends without saying that the answer is whole.", after=3),
-        "empty": _stream("The answer ends in good order and has no text."),
+        "no_end": _stream("The stream ends without its end event.", after=3),
+        "empty": _stream("The answer ends normally without text."),
         "stall": _stream("Nothing more comes.", after=3, seconds=3600),
         "broken_frame": _stream("One frame cannot be read.", after=3),
-        "unknown_frames": _stream("There are frames that nobody has heard of.", after=3),
-        "rewrite": _stream("The site changes text that it has sent.", after=3),
-        "file": Fault("upload", "The site does not take a file."),
-        "slow_file": Fault("upload", "The site takes its time to take a file.", {"seconds": 1.5}),
-        "captcha": Fault("page", "The page wants a human before it sends anything."),
+        "unknown_frames": _stream("The stream has frames of unknown types.", after=3),
+        "rewrite": _stream("The site changes text that it has already sent.", after=3),
+        "file": Fault("upload", "The site refuses a file."),
+        "slow_file": Fault("upload", "The site takes long to accept a file.", {"seconds": 1.5}),
+        "captcha": Fault("page", "The page asks for a human check before it sends anything."),
         "session_revoked": Fault("account", "All sessions end on the server while the pages are idle."),
     }
 )

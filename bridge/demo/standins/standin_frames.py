@@ -12,7 +12,7 @@ END_OF_STREAM = 2
 
 
 def sse(data: Json, event: str = "") -> bytes:
-    """Write one server-sent event; a text goes as it is."""
+    """Return one server-sent event; a string is sent unchanged, other data as JSON."""
     text = data if isinstance(data, str) else encode_json(data)
     name = f"event: {event}\n" if event else ""
     lines = "".join(f"data: {line}\n" for line in text.split("\n"))
@@ -20,13 +20,13 @@ def sse(data: Json, event: str = "") -> bytes:
 
 
 def connect(document: Json, flags: int = 0) -> bytes:
-    """Write one frame: a byte of flags, the length, and JSON."""
+    """Return one frame: a byte of flags, the length, and JSON."""
     body = encode_json(document).encode()
     return _HEAD.pack(flags, len(body)) + body
 
 
 def read_connect(body: bytes) -> Json:
-    """Read a body that is one frame, or raise ValueError."""
+    """Return the document of a body that is one frame, or raise ValueError."""
     if len(body) < _HEAD.size:
         raise ValueError("no frame")
     flags, length = _HEAD.unpack_from(body)

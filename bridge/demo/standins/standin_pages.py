@@ -1,4 +1,4 @@
-"""The page of a stand-in: one document for every address, and the scripts that make it that site's page."""
+"""Serves the page of a stand-in: one document for every address, and the site's script."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DOCUMENT = """<!doctype html>
 
 
 def add_page(app: web.Application, wire: Wire, visitors: Visitors, other: Callable[[], str]) -> None:
-    """Serve the page at each address that is nothing else."""
+    """Serve the page at every address without another handler."""
 
     async def static(request: web.Request) -> web.Response:
         name = request.match_info["name"]

@@ -1,4 +1,4 @@
-"""One stand-in as one object: a server to start, accounts to script and to look into."""
+"""One stand-in as one object: its server, and its accounts to script and inspect."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LARGEST_BODY = 200 << 20
 
 
 class StandIn:
-    """Serve a stand-in while the context is open; `rate` is tokens a second, 0 as fast as possible."""
+    """A stand-in, served while its context is open; `rate` is tokens a second, 0 as fast as possible."""
 
     def __init__(
         self, wire: Wire, accounts: tuple[str, ...] = ("alice",), *, rate: float = 50.0, port: int = 0
@@ -38,10 +38,10 @@ class StandIn:
         self.wire = wire
         self.book: AccountBook[StandInAccount] = AccountBook(STANDIN_FAULTS, self._make_account)
         self.other_url = ""
-        """The other origin, where the site has one."""
+        """The other origin, if the site has one."""
         self.visitors = Visitors(wire, self.book, self._make_account("guest"))
         self.strange: list[str] = []
-        """Requests that no page of the real site would make, and why."""
+        """The reasons of requests that no page of the real site would make."""
         self._rate, self._port = rate, port
         self._prompts, self._files = _fitting(wire.path), _fitting(wire.uploads_at)
         self._stack = contextlib.AsyncExitStack()
@@ -64,11 +64,11 @@ class StandIn:
 
     @property
     def guest(self) -> StandInAccount:
-        """Return who stands for all that are not signed in."""
+        """Return the account of all visitors who are not signed in."""
         return self.visitors.guest
 
     def adapted(self, site_file: str) -> str:
-        """Return the text of a site file with the address of this stand-in in place of the other origin's hosts."""
+        """Return the text of a site file with this stand-in's address in place of the other origin's hosts."""
         for host in filter(None, (self.wire.elsewhere, self.wire.stores)):
             site_file = site_file.replace(host, urlsplit(self.other_url).netloc)
         return site_file
@@ -107,7 +107,7 @@ class StandIn:
 
     @web.middleware
     async def _gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Serve each origin its own calls, answer preflights, and write refusals."""
+        """Serve each origin's own calls only, answer preflights, and return refusals."""
         elsewhere = f"http://{request.host}" == self.other_url
         if elsewhere and request.method == "OPTIONS":
             return web.Response(headers=self._cors(request))
@@ -174,7 +174,7 @@ class StandIn:
         return 1 / rate if rate else 0.0
 
     def _refuse(self, request: web.Request, kind: str, fault: Switch | None = None) -> web.Response:
-        """Refuse in the words of the site."""
+        """Refuse in the site's own wording."""
         if fault is not None and fault.fault.reply is not None:
             raise fault.fault.reply(fault.params)
         words = self.wire.refusals[kind]
@@ -183,7 +183,7 @@ class StandIn:
         return web.Response(body=words, headers={"content-type": self.wire.content_type})
 
     def _exchange(self, account: StandInAccount, asked: Asked) -> Exchange:
-        """Find the place of a prompt in its conversation, or refuse it."""
+        """Return the exchange of a prompt in its conversation, or refuse the prompt."""
         thread = account.threads.get(asked.conversation)
         if thread is None:
             if asked.conversation:
@@ -202,7 +202,7 @@ class StandIn:
 
 
 def _fitting(path: str) -> re.Pattern[str]:
-    """Return the pattern of a path in which `{id}` stands for anything."""
+    """Return the pattern of a path in which `{id}` matches any segment."""
     return re.compile(re.escape(path).replace(r"\{id\}", "[^/]+"))
 
 

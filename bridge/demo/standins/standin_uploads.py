@@ -1,4 +1,4 @@
-"""The files of a stand-in's prompts: taken by the page's own calls, read for a moment, and named in the prompt."""
+"""The files of a stand-in's prompts: uploaded by the page, processed for a moment, and named in the prompt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Handler = Callable[[StandInAccount, web.Request], Awaitable[web.Response]]
 
 
 class Uploads:
-    """Take the files of the accounts of one site."""
+    """The upload calls of one site."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
@@ -32,7 +32,7 @@ class Uploads:
             yield "POST", wire.reads_at, self._tell
 
     async def _prepare(self, account: StandInAccount, _: web.Request) -> web.Response:
-        """Say where a file goes, under which name."""
+        """Return the address and id for an upload."""
         return document(self._wire.prepared(self._new(account, "")))
 
     async def _take(self, account: StandInAccount, request: web.Request) -> web.Response:
@@ -48,7 +48,7 @@ class Uploads:
         return document(self._wire.uploaded(name, upload))
 
     async def _tell(self, account: StandInAccount, request: web.Request) -> web.Response:
-        """Say whether a file is read; of each one the first question comes too early."""
+        """Return whether a file is processed; the first question about each file comes too early."""
         upload = account.uploads[(await request.json())["id"]]
         upload.questions += 1
         return document(self._wire.read_state(is_read=self._is_read(upload)))
@@ -62,7 +62,7 @@ class Uploads:
         return not self._wire.reads_at or upload.questions > 1
 
     def named(self, account: StandInAccount, asked: Asked) -> tuple[str, ...]:
-        """Return the names of a prompt's files; raise `Unacceptable` where one is not there, or not read yet."""
+        """Return the names of a prompt's files; raise `Unacceptable` if one is missing or not processed yet."""
         for upload in asked.files:
             found = account.uploads.get(upload)
             if found is None or found.content is None:

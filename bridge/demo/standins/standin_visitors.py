@@ -1,4 +1,4 @@
-"""Who is at the page of a stand-in: accounts by their token, guests, and the page's own small calls."""
+"""The visitors of a stand-in: accounts by their token, guests, and the page's calls other than prompts."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from bridge.demo.standins.standin_wire import Wire
 SIGN_IN = "/page/sign-in"
 HISTORY = "/page/history"
 GUEST = "guest-"
-"""What the tokens of guests begin with."""
+"""Prefix of guests' tokens."""
 MADE_BY_PAGE = "x-page"
-"""Header with a secret that a page has since it was loaded."""
+"""Header with a secret that the page was loaded with."""
 
 
 class Visitors:
-    """Tell who sends what, and answer the calls that have nothing to do with prompts."""
+    """The senders of requests, and the handlers of all calls other than prompts."""
 
     def __init__(self, wire: Wire, book: AccountBook[StandInAccount], guest: StandInAccount) -> None:
         self.guest = guest
@@ -31,17 +31,17 @@ class Visitors:
         self._secrets: set[str] = set()
 
     def new_secret(self) -> str:
-        """Return what a page that is loaded now shows that it is one."""
+        """Return a secret for a page that is loaded now."""
         secret = secrets.token_hex(8)
         self._secrets.add(secret)
         return secret
 
     def is_page(self, request: web.Request) -> bool:
-        """Tell whether a page has made the request."""
+        """Tell whether a page made the request."""
         return (request.headers.get(MADE_BY_PAGE) or request.query.get(MADE_BY_PAGE)) in self._secrets
 
     def token(self, request: web.Request) -> str:
-        """Return the token of a request, from where this site has it."""
+        """Return the token of a request, from where this site's calls carry it."""
         where = self._wire.login.sent_in
         if where == "cookie":
             return request.cookies.get(self._wire.login.cookie, "")
@@ -50,11 +50,11 @@ class Visitors:
         return request.headers.get(where) or request.query.get(where, "")
 
     def account(self, request: web.Request) -> StandInAccount | None:
-        """Return who is signed in."""
+        """Return the account that is signed in."""
         return self._book.account_with_token(self.token(request))
 
     def sender(self, request: web.Request) -> StandInAccount | None:
-        """Return whose prompt it is; a guest's only where guests may chat, and nobody's if a token does not count."""
+        """Return the account of a prompt: the guest if guests may chat, and None for an invalid token."""
         token = self.token(request)
         is_guest = self._wire.login.guests and (not token or token.startswith(GUEST))
         return self.account(request) or (self.guest if is_guest else None)
@@ -99,7 +99,7 @@ class Visitors:
         return response
 
     async def _history(self, request: web.Request) -> web.Response:
-        """Give the messages of a conversation, and where it goes on."""
+        """Return the messages of a conversation, and the id of its last one."""
         account = self.account(request) or self.guest
         thread = account.threads.get(request.query["id"])
         if thread is None:

@@ -1,4 +1,4 @@
-"""A stand-in for chat.stepfun.com: Connect frames of JSON both ways, one kind of event in each."""
+"""A stand-in for chat.stepfun.com: Connect frames of JSON both ways, with one event in each."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def _failed(code: str, message: str) -> bytes:
 
 
 class StepFun(Wire):
-    """Keeps its login in a cookie; a failure is the last frame's body."""
+    """The protocol of StepFun: a failure is the body of the last frame."""
 
     name = "stepfun"
     title = "StepFun"
     host = "chat.stepfun.com"
     traps = (
-        "a dialog lies over the page of those who are signed out",
+        "a dialog covers the page for signed-out users",
         "another request comes before the prompt",
-        "the address of a new chat looks like a conversation's",
+        "the URL of a new chat looks like a conversation's",
         "a failure is the body of the last frame",
-        "a file goes as it is, is not read yet when it was taken, and a prompt goes without it",
+        "a file is the bare body, is not processed yet when uploaded, and a prompt is sent without it",
     )
     login = Login(who="/api/agent/user", cookie="Oasis-Token")
     path = f"{_SERVICE}/ChatStream"
@@ -53,27 +53,27 @@ class StepFun(Wire):
     broken = connect("{")
 
     def who(self, account: StandInAccount | None) -> Json:
-        """Tell whether the visitor's token is an account's."""
+        """Return whether the visitor's token is an account's."""
         return {"activated": account is not None}
 
     def created(self, thread: Thread) -> Json:
-        """Name the session that was made."""
+        """Return the id of the new session."""
         return {"chatSession": {"chatSessionId": thread.id, "chatId": thread.id}}
 
     async def read_upload(self, request: web.Request) -> tuple[str, bytes]:
-        """Read the body, which is the file alone."""
+        """Return the file's name, and the body, which is its content."""
         content = await request.read()
         if request.headers.get("stepchat-meta-size") != str(len(content)):
             raise Refusal("upload", {"message": "another size"}, 400)
         return request.query["file_name"], content
 
     def read_state(self, *, is_read: bool) -> Json:
-        """Say how far the file is."""
+        """Return the state of the file."""
         return {"fileStatus": 1 if is_read else 0, "needFurtherCall": not is_read}
 
     async def read(self, request: web.Request) -> Asked:
-        """Read the one frame of the body; the page has made the session before."""
-        must(request.content_type == "application/connect+json", "the body is not in Connect's form")
+        """Parse the only frame of the body; the page has created the session before."""
+        must(request.content_type == "application/connect+json", "the body is not in Connect's format")
         must(request.headers.get("oasis-appid") == "10200", "another application")
         body = read_connect(await request.read())
         message, config = body["message"], body["config"]
@@ -85,25 +85,25 @@ class StepFun(Wire):
         return Asked(said, message["chatSessionId"], parent, thinking, model=model, files=files)
 
     def opening(self, exchange: Exchange) -> Iterator[bytes]:
-        """Name the message."""
+        """Send the ids of the messages."""
         yield _event("startEvent", messageId=exchange.answer_id, parentMessageId=exchange.prompt_id)
         yield _event("messageEvent", message={"messageId": exchange.answer_id})
         if exchange.asked.thinking:
             yield _event("pipelineEvent", type="EVENT_TYPE_REASONING", action="EVENT_ACTION_START")
 
     def thinking(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
-        """Add to the reasoning."""
+        """Append to the reasoning."""
         yield _event("reasoningEvent", text=piece)
 
     def text(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
-        """Add to the text."""
+        """Append to the text; end the reasoning before its first piece."""
         if exchange.text == piece and exchange.asked.thinking:
             yield _event("pipelineEvent", type="EVENT_TYPE_REASONING", action="EVENT_ACTION_END")
             yield _event("heartBeatEvent")
         yield _event("textEvent", text=piece)
 
     def ending(self, exchange: Exchange) -> Iterator[bytes]:
-        """End the message, then the stream."""
+        """Send the end of the message, then that of the stream."""
         yield _event("messageDoneEvent")
         yield _event("doneEvent")
         yield connect({}, END_OF_STREAM)

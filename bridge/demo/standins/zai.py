@@ -1,4 +1,4 @@
-"""A stand-in for chat.z.ai: events with phases; the page may want a human before it sends anything."""
+"""A stand-in for chat.z.ai: events in phases; the page may ask for a human check before it sends anything."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ def _captcha(kind: str) -> bytes:
 
 
 class Zai(Wire):
-    """Makes a guest of a token that no longer counts, without a word."""
+    """The protocol of Z.ai: an invalid token silently becomes a guest's."""
 
     name = "zai"
     title = "Z.ai"
     host = "chat.z.ai"
     traps = (
-        "Enter only breaks the line",
-        "a human may be wanted before anything is sent",
-        "the prompt may be sent a second time, with a proof that the first one lacked",
-        "a stale token becomes a guest without a word",
-        "one model's name begins like another's",
+        "Enter only inserts a line break",
+        "a human check may come before anything is sent",
+        "the prompt may be sent a second time, with a proof that the first request lacked",
+        "a stale token silently becomes a guest's",
+        "one model's name is a prefix of another's",
         "text may be replaced",
-        "while a file goes up nothing sends, and a refused one is gone with a word",
-        "marks of sources are cut in two",
+        "nothing can be sent while a file uploads, and a refused one vanishes with a message",
+        "marks of sources are split across frames",
     )
     login = Login(who="/api/v1/auths/", storage="token", sent_in="bearer", guests=True, makes_guests=True)
     path = "/api/v2/chat/completions"
@@ -58,11 +58,11 @@ class Zai(Wire):
     broken = sse("{")
 
     def who(self, account: StandInAccount | None) -> Json:
-        """Name the user, or a guest."""
+        """Return the user, or a guest."""
         return {"id": account.id if account else "g1", "email": account.email if account else "guest-1@guest.com"}
 
     def created(self, thread: Thread) -> Json:
-        """Name the chat that was made."""
+        """Return the id of the new chat."""
         return {"id": thread.id, "title": "New Chat"}
 
     def uploaded(self, name: str, upload: str) -> Json:
@@ -70,11 +70,11 @@ class Zai(Wire):
         return {"id": upload, "filename": name, "meta": {"name": name}}
 
     def asks(self, *, human: bool) -> Json:
-        """Say that captchas are on, and whether this one can be passed silently."""
+        """Return that captchas are on, and whether this one passes silently."""
         return {"features": {"enable_captcha": True}, "silent": not human}
 
     async def read(self, request: web.Request) -> Asked:
-        """Read the last message, which is signed."""
+        """Parse the last message, which is signed."""
         must(request.headers.get("x-signature") and request.headers.get("x-fe-version"), "not signed by the page")
         body = await request.json()
         must(body["model"] in MODELS, "no such model")
@@ -96,24 +96,24 @@ class Zai(Wire):
         return sse({"type": "chat:completion", "data": {"phase": phase, **data}})
 
     def opening(self, exchange: Exchange) -> Iterator[bytes]:
-        """Name the answer."""
+        """Send the id of the answer."""
         phase = "thinking" if exchange.asked.thinking else "answer"
         yield self._say(phase, id=exchange.answer_id, role="assistant", delta_content="")
         yield sse({"type": "conn:heartbeat"})
 
     def thinking(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
-        """Add to the thinking."""
+        """Append to the thinking."""
         yield self._say("thinking", delta_content=piece)
 
     def found(self, exchange: Exchange) -> Iterator[bytes]:
-        """Tell of the search; where its pages stand is not known."""
+        """Send the search; the field for its results is unknown."""
         yield sse(
             {"type": "status", "data": {"action": "web_search", "query": exchange.asked.prompt[:20], "done": False}}
         )
         yield self._say("tool_call", edit_index=0, edit_content="<glm_block >{}</glm_block>")
 
     def text(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
-        """Add to the text."""
+        """Append to the text."""
         yield self._say("answer", delta_content=piece)
 
     def rewritten(self, exchange: Exchange) -> Iterator[bytes]:
@@ -122,7 +122,7 @@ class Zai(Wire):
         yield self._say("answer", edit_index=0, edit_content=exchange.text)
 
     def ending(self, exchange: Exchange) -> Iterator[bytes]:
-        """Count tokens, and end."""
+        """Send the token counts and the end."""
         usage = {"prompt_tokens": 5, "completion_tokens": exchange.pieces, "total_tokens": 5 + exchange.pieces}
         yield self._say("other", usage=usage)
         if exchange.is_first:
@@ -131,5 +131,5 @@ class Zai(Wire):
         yield sse({"data": "[DONE]"})
 
     def cites(self, number: int) -> str:
-        """Write the key of a result."""
+        """Return the key of a result."""
         return f"【turn0search{number}】"

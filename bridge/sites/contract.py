@@ -293,7 +293,7 @@ def contradiction(driver: type[SiteDriver]) -> str | None:
     if strange:
         return f"answer_hosts names {', '.join(strange)}, which hosts does not"
     if driver.answer_is_separate and driver.is_generating is SiteDriver.is_generating:
-        return "is_generating is missing: without it nobody can tell when an answer that comes separately has stopped"
+        return "is_generating is missing: without it the bridge cannot tell when a separate answer has stopped"
     if driver.prompt_by_socket and not driver.socket_paths:
         return "socket_paths is missing: prompt_by_socket needs it"
     return None

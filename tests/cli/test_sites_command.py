@@ -37,7 +37,7 @@ async def test_the_list_has_modules_files_of_the_bridge_and_own_files_and_says_w
     assert "My Kimi" in lines["kimi"]
     assert lines["kimi"].rstrip().endswith("your own file, in place of the bridge's")
     assert lines["mine"].rstrip().endswith("your own file")
-    assert "box is no field" in lines["broken:"]
+    assert "box is not a field" in lines["broken:"]
 
 
 async def test_one_site_is_shown_with_what_its_description_leaves_out(home: Home) -> None:
@@ -75,10 +75,10 @@ async def test_each_wrong_field_is_named_with_what_to_do(home: Home) -> None:
     checked = await home.run("sites", "check", str(file))
     assert checked.code == 1
     assert "composer.box is missing: the text box" in checked.out
-    assert "composer.boxx is no field; did you mean box?" in checked.out
-    assert "composer.new_chat[0]: 'a[href' is no selector: a ] is missing" in checked.out
+    assert "composer.boxx is not a field; did you mean box?" in checked.out
+    assert "composer.new_chat[0]: 'a[href' is not a selector: a ] is missing" in checked.out
     assert ".emit: Input should be 'text'" in checked.out
-    assert ".value: 'chat..id' is no path" in checked.out
+    assert ".value: 'chat..id' is not a path" in checked.out
     file.write_text("name = \x1b[31m")
-    assert "it is no TOML" in (await home.run("sites", "check", str(file))).out
+    assert "it is not TOML" in (await home.run("sites", "check", str(file))).out
     assert (await home.run("sites", "check", str(home.folder / "nowhere.toml"))).code == 1

@@ -55,7 +55,9 @@ async def test_a_control_under_something_else_is_not_clicked_and_the_error_names
     chromium: Chromium, body: str
 ) -> None:
     async with shown(chromium, body) as page:
-        with pytest.raises(SiteChanged, match=r"control 'composer\.send_button' lies under (div|label|a)#\w+.*dialogs"):
+        with pytest.raises(
+            SiteChanged, match=r"control 'composer\.send_button' is covered by (div|label|a)#\w+.*dialogs"
+        ):
             await page.click_required(("#send",), "composer.send_button")
         assert await page.page.title() == ""
         assert await page.page.evaluate("location.hash") == ""
@@ -113,7 +115,7 @@ async def test_a_drawing_within_a_button_is_clicked_though_it_lets_clicks_throug
 async def test_a_model_under_something_else_is_not_chosen_and_the_error_says_so(chromium: Chromium) -> None:
     body = f'<button id="menu" class="free">Models</button><button class="under entry">Big</button>{COVER}'
     async with shown(chromium, body) as page:
-        with pytest.raises(SiteChanged, match="has the model 'Big', but something lies over it"):
+        with pytest.raises(SiteChanged, match="has the model 'Big', but something covers it"):
             await PageModelMenu(page, Menu(open=("#menu",), entry=(".entry",))).choose("Big")
         assert await page.page.title() == ""
 
@@ -127,7 +129,9 @@ async def test_a_prompt_whose_send_button_lies_under_an_unknown_dialog_is_not_se
         small_site(send="button", dialog_at_load=True) as site,
         bridged(tmp_path, site, chromium, file, turn=impatient) as run,
     ):
-        with pytest.raises(openai.APIStatusError, match=r"'composer\.send_button' lies under (div|button)") as caught:
+        with pytest.raises(
+            openai.APIStatusError, match=r"'composer\.send_button' is covered by (div|button)"
+        ) as caught:
             await run.ask("Hi")
         assert caught.value.status_code == 502
         assert not site.bodies

@@ -58,7 +58,7 @@ def test_a_path_finds_what_it_names(path: str, found: list[Any]) -> None:
 
 @pytest.mark.parametrize("text", ["", ".a", "a.", "a..b", "a[", "a[]", "a b", "a|jsonx", "a'b'", "a[-]", "a[b]", "é é"])
 def test_what_is_no_path_says_so(text: str) -> None:
-    with pytest.raises(ValueError, match="is no path"):
+    with pytest.raises(ValueError, match="is not a path"):
         JsonPath(text)
 
 

@@ -105,7 +105,7 @@ def test_a_body_that_is_more_or_less_than_one_document_cannot_be_read(codec: Cod
 
 def test_a_form_that_names_the_prompt_twice_is_refused() -> None:
     request = PageRequest("POST", "https://chat.invented.test/api/chat", b"prompt=a&prompt=b")
-    assert check_of("urlencoded").differences(Turn("a"), request) == ["its prompt is no text"]
+    assert check_of("urlencoded").differences(Turn("a"), request) == ["its prompt is not a text"]
 
 
 RULES = """
@@ -161,7 +161,7 @@ def test_a_request_that_says_what_the_turn_asks_for_may_leave(turn: Turn, reques
             sent(messages=[{"content": PROMPT}] * 2),
             ["its messages[*].content has 2 texts instead of the prompt alone"],
         ),
-        (TURN, sent(messages=[{"content": [SECRET]}]), ["its messages[*].content is no text"]),
+        (TURN, sent(messages=[{"content": [SECRET]}]), ["its messages[*].content is not a text"]),
         (
             TURN,
             sent(draft=json.dumps({"text": SECRET})),

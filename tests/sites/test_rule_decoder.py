@@ -175,7 +175,7 @@ def heard(decoder: RuleDecoder, *pieces: bytes, response: PageResponse = EVENTS)
         (b'{"muted":4102444800}', 200, "application/json", Muted, "muted the account"),
         (b"<!doctype html><p>Hi", 200, "text/event-stream", HumanNeeded, "web page"),
         (b"<p>", 200, "text/html", HumanNeeded, "web page"),
-        (b'{"why":"buy more"}', 402, "application/json", RateLimited, "used up what the site gives it: buy more"),
+        (b'{"why":"buy more"}', 402, "application/json", RateLimited, "used up its quota on the site: buy more"),
         (b"", 402, "text/plain", RateLimited, "used up"),
         (b"{}", 401, "application/json", LoginRequired, "not signed in"),
         (b"", 500, "application/json", SiteBusy, "HTTP 500"),

@@ -1,1 +1,1 @@
-"""A site described by data: its TOML file, its driver and decoder that follow it; may import sites, browser, chat."""
+"""Sites described by a TOML file: its schema, and the driver and decoder for it; may import sites, browser, chat."""

@@ -1,4 +1,4 @@
-"""One answer as the rules of a site file build it up: what applies to a frame in, chat events out."""
+"""Builds one answer by the rules of a site file: matches of rules in, chat events out."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from bridge.sites.site_file.wire_schema import Answer, Emit, Kind
 _MOST_CONTAINERS = 1000
 _LONGEST_URL = 8192
 _UNSAFE = re.compile(r"[^!#$%&'*+,./:;=?@\[\]_~A-Za-z0-9-]")
-"""What would end an address within a link, or break its line."""
+"""Characters that would end an address within a link, or break its line."""
 
 
 class AnswerState:
     """The answer so far.
 
-    `said` and `thought` tell whether anything but white space was given out. `reason` is set once a rule has ended the
-    answer; the caller decides when `finish` gives that out.
+    `said` and `thought` tell whether anything but white space was emitted. `reason` is set once a rule has ended the
+    answer; the caller decides when to call `finish`.
     """
 
     def __init__(self, answer: Answer, drift: Drift) -> None:
@@ -47,21 +47,21 @@ class AnswerState:
         self._is_open = self._is_withdrawn = False
         self.said = self.thought = False
         self.reason: FinishReason | None = None
-        self._takes: Mapping[Emit, Callable[[Match], None]] = {
-            "text": self._take_text,
-            "thinking": self._take_text,
-            "current": self._take_text,
-            "message": self._take_id,
-            "conversation": self._take_id,
-            "title": self._take_title,
-            "source": self._take_sources,
-            "search": self._take_queries,
+        self._handlers: Mapping[Emit, Callable[[Match], None]] = {
+            "text": self._add_text,
+            "thinking": self._add_text,
+            "current": self._add_text,
+            "message": self._set_id,
+            "conversation": self._set_id,
+            "title": self._set_title,
+            "source": self._add_sources,
+            "search": self._add_queries,
             "image": lambda match: self.show_images(match.values),
             "withdrawn": self._withdraw,
             "channel": self._set_channel,
-            "finish": self._take_end,
+            "finish": self._set_reason,
             "error": _raise_error,
-            "ignore": _pass_over,
+            "ignore": _ignore,
         }
 
     @property
@@ -70,11 +70,11 @@ class AnswerState:
         return self._text.length
 
     def apply(self, match: Match) -> None:
-        """Take what a rule has found in a frame; raise a `SiteError` where it says that the site failed."""
-        self._takes[match.rule.emit](match)
+        """Apply a rule's match in a frame; raise a `SiteError` if the rule reports an error of the site."""
+        self._handlers[match.rule.emit](match)
 
     def show_images(self, addresses: Sequence[Any]) -> None:
-        """Give out pictures as links of markdown, each in a line of its own."""
+        """Emit images as Markdown links, each on its own line."""
         for address in addresses:
             if link := image_link(address):
                 lead = "\n\n" if self._text.length else ""
@@ -83,7 +83,7 @@ class AnswerState:
                 self._drift.note("image")
 
     def release(self) -> None:
-        """Give out what was held back; nothing more comes."""
+        """Emit the text held back, because the answer is complete."""
         self._give("thinking", self._thinking.finish().text)
         if self._is_withdrawn:
             return
@@ -94,16 +94,16 @@ class AnswerState:
             self._give("text", given.text)
 
     def finish(self, reason: FinishReason) -> None:
-        """Give out the end."""
+        """Emit the end of the answer."""
         self._add(Finish(reason))
 
     def events(self) -> list[ChatEvent]:
-        """Return the events since the last call."""
+        """Return the events emitted since the last call."""
         return self._out.empty()
 
-    # What rules find
+    # Matches
 
-    def _take_text(self, match: Match) -> None:
+    def _add_text(self, match: Match) -> None:
         compiled, _, values = match
         rule = compiled.rule
         value = values[0] if len(values) == 1 and type(values[0]) is str else _joined(values, rule.join)
@@ -124,17 +124,17 @@ class AnswerState:
         elif (key := _id_at(match.rule.key, match)) and len(self._containers) < _MOST_CONTAINERS:
             self._containers[key] = kind
 
-    def _take_id(self, match: Match) -> None:
+    def _set_id(self, match: Match) -> None:
         if found := as_id(match.values[0]):
             self._ids.setdefault(match.rule.rule.emit, found)
 
-    def _take_title(self, match: Match) -> None:
+    def _set_title(self, match: Match) -> None:
         title = _text(match.values[0])
         if title and title != self._title:
             self._title = title
             self._add(Title(title))
 
-    def _take_sources(self, match: Match) -> None:
+    def _add_sources(self, match: Match) -> None:
         fields = match.rule.fields
         for page in match.values:
             found = {name: path.first(page) for name, path in fields.items()}
@@ -145,7 +145,7 @@ class AnswerState:
                 self._sources.name(source.number if name is None else name, source)
         self._give_sources()
 
-    def _take_queries(self, match: Match) -> None:
+    def _add_queries(self, match: Match) -> None:
         for query in match.values:
             self._sources.add_query(_text(query))
         self._give_sources()
@@ -155,10 +155,10 @@ class AnswerState:
             self._is_withdrawn = self.said = True
             self._add(Withdrawn(_joined(match.values, match.rule.rule.join)))
 
-    def _take_end(self, match: Match) -> None:
+    def _set_reason(self, match: Match) -> None:
         self.reason = self.reason or match.rule.rule.reason
 
-    # What is given out
+    # Events
 
     def _write(self, kind: Kind, value: str, mode: Mode, key: str) -> None:
         if kind == "thinking":
@@ -193,7 +193,7 @@ class AnswerState:
         self._out.add(event)
 
     def _open(self) -> None:
-        """Begin the answer with its first content: until then the site may still refuse it."""
+        """Emit `Opened` with the first content: until then the site may still refuse the prompt."""
         if not self._is_open:
             self._is_open = True
             self._out.add(Opened(self._ids.get("conversation"), self._ids.get("message")))
@@ -213,12 +213,12 @@ def _raise_error(match: Match) -> None:
     raise SiteError(f"The site says: {quote(said)}" if said else "The site says that its answer failed.")
 
 
-def _pass_over(_: Match) -> None:
+def _ignore(_: Match) -> None:
     pass
 
 
 def image_link(address: Any) -> str:
-    """Return a picture as markdown; nothing where its address is none of the web."""
+    """Return an image as Markdown; an empty text if its address is not an http(s) URL."""
     if not isinstance(address, str) or len(address) > _LONGEST_URL or not address.startswith(("https://", "http://")):
         return ""
     return f"![]({_UNSAFE.sub(lambda match: percent_encoded(match[0], safe='', errors='replace'), address)})"
@@ -239,6 +239,6 @@ def _text(value: Any) -> str:
 
 
 def _name(value: Any) -> int | str | None:
-    """Return how marks call a source: a number, also where it is written as text, or a word."""
+    """Return the name of a source in marks: a number, even if it is written as text, or a word."""
     name = as_id(value)
     return int(name) if name.isdecimal() and name.isascii() and len(name) < 10 else name or None

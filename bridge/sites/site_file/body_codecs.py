@@ -1,4 +1,4 @@
-"""Reads the body of one of the page's own requests by its codec, so that paths find what is in it."""
+"""Parses the body of one of the page's own requests by its codec, so that paths apply to it."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _FIELD_NAME = re.compile(rb'content-disposition:[^\r\n]*?\bname="([^"\r\n]{0,500
 
 
 class ReadRequest(NamedTuple):
-    """What a request says: the document in its body, None where that cannot be read, and what its address says."""
+    """A parsed request: the document in its body, None if that cannot be read, and the variables for `$` paths."""
 
     document: Any
     variables: Variables
 
 
 def read_request(request: PageRequest, codec: Codec) -> ReadRequest:
-    """Read a request; never raises, whatever its body is."""
+    """Parse a request; never raises, whatever its body is."""
     return ReadRequest(_document(request, codec), variables_of(request.url) | {"$body": _text(request.body)})
 
 
 def read_messages(request: PageRequest, codec: Codec) -> list[ReadRequest]:
-    """Read what a request carries: itself, of socket.io each event by itself, and nothing where it has none."""
+    """Parse the messages of a request: with socket.io each of its events, which may be none; else the request."""
     read = read_request(request, codec)
     if codec != "socketio":
         return [read]
@@ -42,7 +42,7 @@ def read_messages(request: PageRequest, codec: Codec) -> list[ReadRequest]:
 
 
 def variables_of(url: str) -> dict[str, Any]:
-    """Return what paths beginning with `$` read of an address."""
+    """Return the values of an address for paths that begin with `$`."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -75,7 +75,7 @@ def _text(body: bytes) -> str:
 
 
 def _connect(body: bytes) -> Any:
-    """Read a body of exactly one frame."""
+    """Parse a body of exactly one frame."""
     try:
         frames = ConnectReader().feed(body)
     except SiteChanged:
@@ -93,7 +93,7 @@ def _fields(query: str) -> Any:
 
 
 def _multipart(body: bytes) -> Any:
-    """Read the fields of a form; those that are files have their names only."""
+    """Parse the fields of a form; a file has an empty value."""
     delimiter = _DELIMITER.match(body)
     if not delimiter:
         return None
@@ -109,7 +109,7 @@ def _multipart(body: bytes) -> Any:
 
 
 def _by_name(pairs: list[tuple[str, str]]) -> dict[str, Any]:
-    """Return fields by name; a name that comes twice has a list, which is never taken for one text."""
+    """Return fields by name; the values of a repeated name are a list, which never passes for a text."""
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name not in found:

@@ -1,4 +1,4 @@
-"""One response of a turn, from its bytes to its frames; knows what it is, and whether it is what was expected."""
+"""Decodes one response of a turn into frames, and recognizes responses that are not what a turn expects."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from bridge.sites.site_file.framing import Document, Framing, Payload, framing_o
 from bridge.sites.site_file.wire_schema import Answer
 
 Role = Literal["answer", "poll", "aside", "stray", "refused"]
-"""What a response is: the answer, the state of a job, what came of the prompt where the answer comes by another
-response, a document in place of a stream, or one with a status that is none of success."""
+"""What a response is: the answer, the state of a job, the response to the prompt if the answer comes in another one,
+a document in place of a stream, or one whose status is an error."""
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 _STREAMS = ("sse", "connect")
-"""Framings of which no frame begins like a JSON document."""
+"""Framings whose frames never begin like a JSON document."""
 _PAGE_MARKS = (b"<!doctype", b"<html")
 _LONGEST_MARK = 9
 _PAGELESS = ("sse", "ndjson", "connect", "json", "socketio")
-"""Framings of which no frame begins like a web page."""
+"""Framings whose frames never begin like a web page."""
 
 
 class Channel:
-    """One response; `refusal` is what its status says, where that is no success.
+    """One response; `refusal` is the error that its status means, if any.
 
-    `variables` are what paths beginning with `$` read of the frame that was yielded last.
+    `variables` are the values for paths that begin with `$`, for the frame yielded last.
     """
 
     def __init__(self, response: PageResponse, answer: Answer, role: Literal["answer", "poll", "aside"], now: datetime):
@@ -47,32 +47,32 @@ class Channel:
         elif role == "answer":
             self._framing = framing_of(answer.framing, is_socket=response.is_socket)
         self.is_expected = self.refusal is None
-        """Whether it is what a turn may have: neither a stray document nor refused."""
+        """Whether it is what a turn expects: neither a stray document nor refused."""
         self.is_said_to_be_page = self.refusal is None and response.content_type == HTML
-        """Whether it calls itself a web page. Its bytes tell: frameworks say so of whatever has been given no type."""
+        """Whether its type is HTML. Only its bytes decide: frameworks label everything without a type as HTML."""
         self.is_one_of_many = not response.is_socket and (answer.polled or answer.framing == "socketio")
-        """Whether its end tells nothing: a page polls again and again."""
+        """Whether its end means nothing, because the page polls repeatedly."""
         self._is_json = answer.payload == "json" or self.role != "answer"
         self.variables: dict[str, Any] = variables_of(response.url) | {"$status": response.status}
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def feed(self, data: bytes) -> Iterator[Any]:
-        """Take the next bytes and yield the documents of the frames that they complete, None where one has none."""
+        """Decode the next bytes and yield the document of each frame that they complete, None for one without."""
         if self.is_empty:
-            self._look_at(data)
+            self._sniff(data)
         for payload in self._framing.feed(data):
             yield self._read(payload)
 
     def end(self) -> Iterator[Any]:
-        """Take the end and yield the last documents; of a body that is no answer one, even if it is empty."""
+        """Handle the end and yield the last documents; a body that is not an answer yields one even if it is empty."""
         payloads = self._framing.end()
         if not (self.is_expected or payloads):
             payloads = [Payload("")]
         for payload in payloads:
             yield self._read(payload)
 
-    def _look_at(self, data: bytes) -> None:
-        """Tell by the first bytes whether this is a frame, whatever the headers say."""
+    def _sniff(self, data: bytes) -> None:
+        """Recognize a web page or a JSON document by the first bytes, whatever the headers say."""
         start = data.lstrip(_BLANK)
         self.is_empty = not start
         if self.response.is_socket or self.role == "refused":
@@ -94,7 +94,7 @@ class Channel:
         return parse_json(text) if variables["$text"] is None else None
 
     def _decoded(self, text: str) -> str | None:
-        """Return what base64 stands for; None where it is none."""
+        """Return the decoded text; None if it is not base64."""
         try:
             return self._decoder.decode(b64decode(text, validate=True))
         except (binascii.Error, ValueError):
@@ -102,11 +102,11 @@ class Channel:
 
 
 def _is_page(start: bytes) -> bool:
-    """Tell whether what is said to be HTML is a whole web page, not a text with tags."""
+    """Tell whether a body labelled as HTML is a whole web page, not a text with tags."""
     return start[:_LONGEST_MARK].lower().startswith(_PAGE_MARKS)
 
 
 def _refusal(response: PageResponse, now: datetime) -> SiteError | None:
-    """Return what a status that is none of success means; a WebSocket's is 101, and others may be 202."""
+    """Return the error of a status that is not a success; WebSockets have 101, and other responses may have 202."""
     is_success = response.is_socket or (response.status < 300 and not is_challenge(response))
     return None if is_success else refused_by_status(response, now)

@@ -1,4 +1,4 @@
-"""The addresses of a site's chats: that of a new one, and the pattern of a conversation's; no I/O."""
+"""Builds and reads the addresses of a site's new chat and of its conversations; no I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ID = "{id}"
 
 
 class ChatAddress:
-    """Builds and reads the addresses of one site at `url`."""
+    """The chat addresses of one site at `url`."""
 
     def __init__(self, site: SiteFile, url: str) -> None:
         self._url = url
@@ -24,13 +24,13 @@ class ChatAddress:
         self._key = next((key for key, value in parse_qsl(query) if value == ID), None)
 
     def of(self, conversation: str) -> str | None:
-        """Return the address of a conversation; None where the site has none for them."""
+        """Return the address of a conversation; None if the site's conversations have no addresses."""
         if self._template is None:
             return None
         return self._url + self._template.replace(ID, quote(conversation, safe=""))
 
     def conversation_in(self, address: str) -> str | None:
-        """Return the id of the conversation that an address is of; None for any other address."""
+        """Return the conversation id in an address; None if it is not the address of a conversation."""
         parts = urlsplit(address)
         if self._path is not None:
             if parts.path.rstrip("/") == self._new_path:  # such as /chats/new beside /chats/{id}

@@ -1,4 +1,4 @@
-"""Brings up chats on the page: ready for a prompt, an empty new chat, or a conversation of before."""
+"""Opens chats on the page: waits until it accepts a prompt, and opens an empty new chat or an old conversation."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from bridge.sites.site_file.schema import SiteFile
 from bridge.sites.site_file.site_dialogs import SiteDialogs
 
 CLICKS = 5
-"""How often New chat is clicked: a page that is still being built ignores a click."""
+"""How often New chat is clicked: a page that is still rendering ignores a click."""
 CLICK_EFFECT = 400
-"""Milliseconds until a click on New chat has cleared the chat, before it is repeated."""
+"""Milliseconds that a click on New chat has to clear the chat before it is repeated."""
 PATIENCE = 4.0
-"""Seconds without a text box after which one is looked for elsewhere: a page may still be drawing its own."""
+"""Seconds without a text box after which it is looked for elsewhere: the page may still be rendering."""
 SIGNED_OUT = "The account is signed out; run `bridge login` for it."
 DOCUMENT_STATUS = '() => performance.getEntriesByType("navigation")[0]?.responseStatus || 200'
 HUMAN = "The site asks for a human before it shows the chat."
 
 
 class Obstacle(NamedTuple):
-    """What stands in the way of a prompt, and whether it may go away by itself."""
+    """What keeps the page from accepting a prompt, and whether that may pass without action."""
 
     error: BridgeError
     may_pass: bool = False
@@ -46,7 +46,7 @@ class ChatPage:
         self._page = page
         self._moved = moved
         self._look_again_at = 0.0
-        """When a text box that is missing is looked for elsewhere."""
+        """When a missing text box is looked for elsewhere."""
         self._site = site
         self._signs = signs
         self.login = LoginState(signs, site.login, lambda: self.is_waiting())
@@ -58,7 +58,7 @@ class ChatPage:
         """Tells whether the page loads a document."""
 
     async def ready(self, limit: float) -> None:
-        """Wait until the page takes a prompt, `limit` milliseconds at most; raise what stands in the way."""
+        """Wait until the page accepts a prompt, at most `limit` milliseconds; raise what prevents it."""
         await self._page.come_home(limit)
         self._look_again_at = time.monotonic() + min(PATIENCE, limit / 3000)
         obstacle: Obstacle | None = None
@@ -73,7 +73,7 @@ class ChatPage:
             raise (await self._refused() if obstacle.may_pass else None) or obstacle.error
 
     async def _refused(self) -> BridgeError | None:
-        """Return what the HTTP statuses of document and calls say of a page that never takes a prompt."""
+        """Return the error that the HTTP status of the document or of the page's calls shows, or None."""
         status = await retried(lambda: self._page.page.evaluate(DOCUMENT_STATUS))
         if error := overload(status):
             return error
@@ -86,14 +86,14 @@ class ChatPage:
         return None
 
     async def open(self, conversation: str | None, limit: float) -> None:
-        """Bring up a conversation, or an empty new chat where there is none."""
+        """Open a conversation, or an empty new chat for None."""
         if conversation is None:
             await self._new_chat(limit)
         elif not await self.holds(conversation):
             await self.go_to(conversation, limit)
 
     async def go_to(self, conversation: str, limit: float) -> None:
-        """Load a conversation; raise `ConversationGone` where the site does not have it any more."""
+        """Load a conversation; raise `ConversationGone` if the site no longer has it."""
         if (address := self.address.of(conversation)) is None:
             raise ConversationGone
         await self.load(address)
@@ -102,9 +102,9 @@ class ChatPage:
             raise ConversationGone
 
     async def leave(self, conversation: str, limit: float) -> None:
-        """Wait until the page has left a conversation that it was told to delete: what is done to it before is lost.
+        """Wait until the page has left a deleted conversation, because any action before that is lost.
 
-        Some pages go on showing what they have deleted: there the site is asked for it once more.
+        Some pages keep showing what they have deleted: then the conversation is loaded once more to check.
         """
 
         async def is_left() -> bool:
@@ -116,7 +116,7 @@ class ChatPage:
                 raise SiteChanged("The page was told to delete a conversation, but the site still has it.")
 
     async def load(self, address: str) -> None:
-        """Load a document."""
+        """Load a document, and forget the signs of the previous one."""
         self._signs.forget()
         await self._page.load(address)
         self.login.loaded()
@@ -134,14 +134,14 @@ class ChatPage:
         return await self._is_cleared() and await self._page.has(self._site.composer.box)
 
     async def _is_cleared(self) -> bool:
-        """Tell whether the page shows nothing of a conversation, though perhaps no new chat yet either."""
+        """Tell whether the page shows no conversation, even if it does not show a new chat yet."""
         url = self._page.page.url
         if url.startswith(NO_DOCUMENT) or self.address.conversation_in(url) is not None:
             return False
         return not await self._page.count(self._site.composer.messages)
 
     async def _new_chat(self, limit: float) -> None:
-        """Click New chat as a person does, prove that the chat is empty, and load its address if it is not."""
+        """Click New chat and verify that the chat is empty; load the address of a new chat if it is not."""
         if await self.is_empty() or await self._click_new_chat(limit):
             return
         await self.load(self.address.new_chat)
@@ -150,13 +150,13 @@ class ChatPage:
             raise SiteChanged("A new chat is not empty: the page shows messages, or a conversation's address.")
 
     async def _click_new_chat(self, limit: float) -> bool:
-        """Click New chat until the chat is cleared; tell whether it is an empty one then."""
+        """Click New chat until the chat is cleared; tell whether the page then shows an empty chat."""
         button = self._site.composer.new_chat
         for _ in range(CLICKS if button else 0):
             if not await self._page.click(button, field="composer.new_chat"):
                 return False
             await waited(self._is_cleared, CLICK_EFFECT)
-            # another click would begin again what the page loads; half of the time is left to load the chat without it
+            # another click would restart what the page loads; half of the time is left to load the chat by its address
             has_loaded = await waited(self._has_loaded, limit / 2)
             if await self._is_cleared():
                 return bool(await waited(self.is_empty, QUICK))
@@ -168,7 +168,7 @@ class ChatPage:
         return not self.is_loading()
 
     async def _has_box(self, *, is_settled: bool) -> bool:
-        """Tell whether there is a text box; one that has moved counts only where it is clear who is signed in."""
+        """Tell whether there is a text box; a moved one is looked for only once the login is clear."""
         if await self._page.has(self._site.composer.box):
             return True
         if not is_settled or time.monotonic() < self._look_again_at:
@@ -177,7 +177,7 @@ class ChatPage:
         return await self._moved.find_box()
 
     async def _obstacle(self) -> Obstacle | None:
-        """Return what stands in the way of a prompt now."""
+        """Return what keeps the page from accepting a prompt now, or None."""
         if await self._signs.seen(self._site.human):
             return Obstacle(HumanNeeded(HUMAN))
         standing = await self.login.standing()

@@ -1,4 +1,4 @@
-"""Where an element is clicked: its middle, unless something else lies there, which would get the click in its place."""
+"""Finds where to click an element: its middle, unless another element covers it and would get the click."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridge.browser.page_calls import REPLACED
 from bridge.printable import as_line
 from bridge.sites.contract import LeftSite
 
-# A label hands a click on to its own control, but not one on a link or a control that stands in the label itself.
+# A label forwards a click to its own control, except a click on a link or control inside the label.
 AIM = """(element, origin) => {
   if (location.origin !== origin) return {isForeign: true, url: location.href};
   if (!element.isConnected) return {isGone: true};
@@ -29,18 +29,18 @@ AIM = """(element, origin) => {
 
 
 class Spot(NamedTuple):
-    """The middle of an element, in pixels of the window."""
+    """The middle of an element, in pixels of the viewport."""
 
     x: float
     y: float
     is_clear: bool
     """Whether a click there reaches the element."""
     over: str
-    """What lies over it: tag, id and classes; empty where it is outside of the window."""
+    """Tag, id and classes of the element that covers it; empty if it is outside the viewport."""
 
 
 async def spot_of(element: ElementHandle, origin: str) -> Spot:
-    """Bring an element into view and return where to click it; raise `LeftSite` on a page of another origin."""
+    """Scroll an element into view and return where to click it; raise `LeftSite` on a page of another origin."""
     seen = await element.evaluate(AIM, origin)
     if seen.get("isForeign"):
         raise LeftSite(seen["url"])

@@ -21,7 +21,7 @@ from bridge.sites.contract import LeftSite
 from bridge.sites.site_file.page_elements import PageElements
 
 FOREIGN, GONE = "foreign", "gone"
-# An editor shows a line break as a new paragraph, and marks empty places with characters that have no width.
+# An editor shows a line break as a new paragraph, and marks empty places with zero-width characters.
 SCRIPT = """(box, [origin, text, act, most]) => {
   if (location.origin !== origin) return {is: "foreign"};
   if (!box.isConnected) return {is: "gone"};
@@ -36,7 +36,7 @@ SCRIPT = """(box, [origin, text, act, most]) => {
   if (act === "value") {
     const prototype = box instanceof HTMLTextAreaElement ? HTMLTextAreaElement.prototype : HTMLInputElement.prototype;
     if (isField) Object.getOwnPropertyDescriptor(prototype, "value").set.call(box, text);
-    else {  // a box without an editor behind it: the page reads it as it is drawn, with its lines and spaces
+    else {  // a box without an editor: the page reads its text as rendered, with its lines and spaces
       box.style.whiteSpace = "pre-wrap";
       box.textContent = text;
     }
@@ -55,12 +55,12 @@ SCRIPT = """(box, [origin, text, act, most]) => {
     clipboardData.setData("text/plain", text);
     box.dispatchEvent(new ClipboardEvent("paste", {clipboardData, bubbles: true, cancelable: true, composed: true}));
   }
-  if (act === "breaks") {  // in place of a paragraph for each line, between which a page reads further line breaks
+  if (act === "breaks") {  // instead of a paragraph for each line, between which a page reads further line breaks
     const escaped = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
     document.execCommand("selectAll");
     try {
       document.execCommand("insertHTML", false, escaped.replaceAll("\\n", "<br>"));
-    } catch {  // the site allows no HTML that is a text (require-trusted-types-for)
+    } catch {  // the site allows no HTML from a string (require-trusted-types-for)
       box.replaceChildren(...text.split("\\n").flatMap(line => [document.createElement("br"), line]).slice(1));
       box.dispatchEvent(new InputEvent("input", {bubbles: true, composed: true, inputType: "insertText"}));
     }
@@ -73,9 +73,9 @@ SCRIPT = """(box, [origin, text, act, most]) => {
   return {is, other, length: held.length, isField, isManaged, hasFocus, document: performance.timeOrigin};
 }"""
 MOST_READ = 100_000
-"""Characters of another text than the prompt that are read."""
+"""Characters that are read of a text other than the prompt."""
 READ_BACK = 1.0
-"""Seconds until an editor shows what it was given; it draws that later."""
+"""Seconds that an editor has to show an inserted text, which it renders later."""
 LOOK_EVERY = 0.02
 
 Filling = Literal["auto", "value", "insert", "paste", "breaks"]
@@ -83,16 +83,19 @@ Act = Literal["read", "focus", "value", "select", "end", "paste", "breaks"]
 
 
 class ComposerBox:
-    """The page's text box, to be found again for each step by `element`."""
+    """The page's text box; the caller looks its element up again for each step."""
 
     def __init__(self, page: PageElements, filling: Filling) -> None:
         self._page = page
         self._filling = filling
         self._refuses_breaks = False
-        """Whether the box undoes what is not typed: then it is an editor that keeps its text itself."""
+        """Whether the box undoes text that is not typed, so that it is an editor that keeps its text itself."""
 
     async def read(self, box: ElementHandle, prompt: str, act: Act = "read") -> Mapping[str, Any]:
-        """Return what the box holds beside `prompt`: `is` is `empty`, `there` or `other`, `document` which."""
+        """Do `act`, then return the state of the box.
+
+        `is` compares its text with `prompt`: `empty`, `there` or `other`. `document` identifies the document.
+        """
         seen: Mapping[str, Any] = await box.evaluate(SCRIPT, [self._page.origin, prompt, act, MOST_READ])
         if seen["is"] == FOREIGN:
             raise LeftSite(self._page.page.url)
@@ -101,7 +104,7 @@ class ComposerBox:
         return seen
 
     async def fill(self, box: ElementHandle, prompt: str) -> Mapping[str, Any]:
-        """Make the box hold the prompt and nothing else; return what it holds then, as `read` does."""
+        """Replace the text of the box with the prompt; return the state of the box then, as `read` does."""
         seen = await self.read(box, prompt, "focus")
         filling = self._way_of(seen)
         if filling in ("value", "breaks"):
@@ -113,7 +116,7 @@ class ComposerBox:
         return seen
 
     def _way_of(self, seen: Mapping[str, Any]) -> Filling:
-        """Return how a box is filled: as the site file says, else by its kind."""
+        """Return how to fill the box: as the site file says, else by its kind."""
         if self._filling != "auto":
             return self._filling
         if seen["isField"]:
@@ -138,11 +141,11 @@ class ComposerBox:
             await self.read(box, prompt, "paste")
             return
         if not (await self.read(box, "", "end"))["hasFocus"]:
-            raise SiteChanged("The page's text box does not take the focus.")
+            raise SiteChanged("The page's text box cannot be focused.")
         await self._page.insert_text(prompt)
 
     async def _read_back(self, box: ElementHandle, prompt: str) -> Mapping[str, Any]:
-        """Return what the box holds once that is the prompt, or when it has had its time."""
+        """Return the state of the box once it holds the prompt, or after `READ_BACK` seconds."""
         end = time.monotonic() + READ_BACK
         while (seen := await self.read(box, prompt))["is"] != "there" and time.monotonic() < end:
             await asyncio.sleep(LOOK_EVERY)

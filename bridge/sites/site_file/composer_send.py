@@ -1,8 +1,8 @@
-"""Sends a prompt from the page's composer: pressed again until the page takes it, because the first ones may be lost.
+"""Sends a prompt from the page's composer: presses until the page accepts it, because the first press may be lost.
 
-A page that is still being built ignores keys and clicks, and a dialog may swallow the first. What the box holds tells
-how far the page is: the prompt is still there, or it is gone and the page shows that it has taken it, or it is gone
-without a trace, and is put there again.
+A page that is still rendering ignores keys and clicks, and a dialog may swallow the first one. The text box shows the
+progress: the prompt is still there, or it is gone and the page shows that it was accepted, or it is gone without a
+trace and is inserted again.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from bridge.sites.site_file.page_elements import PageElements, waited
 from bridge.sites.site_file.page_schema import Composer
 
 DOCUMENT = "() => performance.timeOrigin"
-"""Tells one document from another at the same address."""
+"""Distinguishes two documents at the same address."""
 MISFILLS = 4
-"""After so many tries to put the prompt in the page is not one that is still being built."""
+"""The number of failed attempts to insert the prompt after which the page cannot merely be still rendering."""
 PATIENCE = 3.0
-"""Seconds without a send button, while the box holds the prompt, after which one is looked for elsewhere."""
+"""Seconds without a send button, while the box holds the prompt, after which it is looked for elsewhere."""
 PROBE = "Hello"
 
 
 class Mark(NamedTuple):
-    """What changes when the page takes a prompt."""
+    """What changes when the page accepts a prompt."""
 
     address: str
     messages: int
@@ -42,17 +42,17 @@ class Mark(NamedTuple):
 
 @dataclass(slots=True)
 class Sending:
-    """How far the page has come with the prompt of one turn."""
+    """The progress of the page with the prompt of one turn."""
 
     before: Mark | None = None
-    """The page when the prompt was first put in."""
+    """The page when the prompt was first inserted."""
     presses: int = 0
     pressed_at: float = 0.0
     pressed_in: float = 0.0
-    """The document in which it was pressed last."""
+    """The document of the last press."""
     misfills: int = 0
     unseen_at: float = 0.0
-    """Since when the send button is missing; infinity once it was looked for elsewhere."""
+    """When the send button was first found missing; infinity once it was looked for elsewhere."""
     is_taken: bool = False
     old_notices: list[str] = field(default_factory=list)
 
@@ -68,31 +68,31 @@ class ComposerSend:
         self.sending = Sending()
 
     def begin(self, old_notices: list[str]) -> None:
-        """Forget the turn before; `old_notices` is what the page says already."""
+        """Begin a turn; `old_notices` are the messages that the page shows already."""
         self.sending = Sending(old_notices=old_notices)
 
     async def submit(self, prompt: str) -> bool:
-        """Put the prompt into the box unless the page has taken it, and press what sends it; tell if it is at work."""
+        """Insert the prompt unless the page has accepted it, and press send; tell whether the page is processing it."""
         return await retried(lambda: self._submit(prompt))
 
     @property
     def shows_work(self) -> bool:
-        """Tell whether the site file names by what the page shows that the site answers."""
+        """Tell whether the site file names an element that shows that the site is answering."""
         return bool(self._composer.stop_button or self._composer.busy)
 
     async def is_busy(self) -> bool:
-        """Tell whether the page shows that the site answers."""
+        """Tell whether the page shows that the site is answering."""
         stop, busy = self._composer.stop_button, self._composer.busy
         return await self._page.has(stop, field="composer.stop_button") or await self._page.has(busy)
 
     async def clear(self) -> None:
-        """Empty the text box, where there is one."""
+        """Empty the text box, if there is one."""
         if (box := await self._page.find(self._composer.box)) is not None:
             async with held(box):
                 await self._box.clear(box)
 
     async def mark(self) -> Mark:
-        """Return what changes when the page takes a prompt."""
+        """Return the current mark of the page."""
         return Mark(self._page.page.url, await self._page.count(self._composer.messages))
 
     async def _submit(self, prompt: str) -> bool:
@@ -114,7 +114,7 @@ class ComposerSend:
         return False
 
     def _is_filled(self, seen: Mapping[str, Any], prompt: str) -> bool:
-        """Tell whether the box holds the prompt; raise why where it never does."""
+        """Tell whether the box holds the prompt; after `MISFILLS` failures raise the reason."""
         if seen["is"] == "there":
             return True
         self.sending.misfills += 1
@@ -126,14 +126,14 @@ class ComposerSend:
         raise SiteChanged(f"{message}; it may need another value of composer.fill.")
 
     async def is_replaced(self) -> bool:
-        """Tell whether the page has reloaded since what sends the prompt was pressed last."""
+        """Tell whether the page has reloaded since the last press."""
         return float(await retried(lambda: self._page.page.evaluate(DOCUMENT))) != self.sending.pressed_in
 
     async def _is_at_work(self) -> bool:
-        """Tell whether the prompt, which is not in the box any more, was taken.
+        """Tell whether the page accepted the prompt, which is no longer in the box.
 
-        A document that came after the press has an empty box as well: only the prompt's own trace counts there, not
-        how a page looks that is still being built.
+        A document loaded after the press has an empty box as well: there only the prompt's own trace counts, not
+        the busy look of a page that is still rendering.
         """
         sending = self.sending
         if sending.before is None:
@@ -148,7 +148,7 @@ class ComposerSend:
         sending, composer = self.sending, self._composer
         is_deaf = sending.presses >= DEAF_TO_ENTER and sending.presses % 3 == 0
         if composer.send == "button" or (is_deaf and composer.send_button):
-            # a button that is not there yet comes with the text, or is enabled then
+            # a missing or disabled button appears, or is enabled, once there is text
             is_pressed = await self._page.click(composer.send_button, field="composer.send_button")
             if not is_pressed and self._page.cover_of(composer.send_button) is None:
                 await self._look_elsewhere(box, prompt)
@@ -159,7 +159,7 @@ class ComposerSend:
         sending.pressed_at = time.monotonic()
 
     async def _look_elsewhere(self, box: ElementHandle, prompt: str) -> None:
-        """Look elsewhere, once a turn, for a send button that does not come; the next try presses it."""
+        """Look elsewhere, once in a turn, for a send button that does not appear; the next attempt presses it."""
         sending, now = self.sending, time.monotonic()
         sending.unseen_at = sending.unseen_at or now
         if now >= sending.unseen_at + PATIENCE:
@@ -170,7 +170,7 @@ class ComposerSend:
         await self._moved.find_send_button(box, lambda: self._box.clear(box), lambda: self._box.fill(box, text))
 
     async def look_for_send_button(self) -> None:
-        """Put a word into the box, which some buttons need to come, look for the send button, and empty the box."""
+        """Put a word into the box, since some buttons appear only then, look for the send button, and clear the box."""
         button = self._composer.send_button
         if not button or (box := await self._page.find(self._composer.box)) is None:
             return
@@ -181,9 +181,9 @@ class ComposerSend:
             await self._box.clear(box)
 
     async def stop(self) -> bool:
-        """Press the stop button; tell whether there is one, be it where the site file says or elsewhere.
+        """Press the stop button, where the site file says or elsewhere; tell whether there was one.
 
-        One that this page has shown before is only not there because the answer is over.
+        If this page has shown it before and it is missing now, the answer is over.
         """
         button, field = self._composer.stop_button, "composer.stop_button"
         if not button:

@@ -1,4 +1,4 @@
-"""Conditions on what is at a path, as site files write them and as they are tried: see `json_paths` for paths."""
+"""Parses and compiles a site file's conditions on the values at a path; see `json_paths` for paths."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from bridge.sites.site_file.json_paths import NO_VARIABLES, JsonPath, Variables, same
 
 LONGEST_MATCHED = 4096
-"""Characters of a value in which a regular expression is looked for."""
+"""Characters of a value that are searched with a regular expression."""
 
 
 def _path(text: str) -> str:
@@ -33,19 +33,19 @@ Plain = str | bool | int
 
 
 class Entry(BaseModel):
-    """Base of all tables of a site file: immutable, and no key that is unknown."""
+    """The base of all tables of a site file: immutable, without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Condition(Entry):
-    """What the values at a path must be; all that is given must hold."""
+    """What the values at a path must be; all given fields must hold."""
 
     is_in: tuple[Plain, ...] | None = Field(None, alias="in", description="one of them is one of these")
     exists: bool | None = Field(None, description="whether there is any value other than null")
     matches: Pattern | None = Field(None, description="regular expression that is found in one of them")
     is_not: Plain | None = Field(None, alias="not", description="none of them is this one")
-    at_least: float | None = Field(None, description="one of them is a number, and not a smaller one")
+    at_least: float | None = Field(None, description="one of them is a number that is not smaller")
 
 
 When = dict[Path, Plain | Condition]
@@ -71,7 +71,7 @@ def compile_when(when: Mapping[str, Plain | Condition]) -> Predicate:
 
 
 def compile_check(wanted: Plain | Condition) -> Callable[[Any], bool]:
-    """Return the condition on the only value that a path can find, or None, as one function."""
+    """Return a condition as a function of the only value that a path can find, or of None."""
     if not isinstance(wanted, Condition):
         return lambda value: same(value, wanted)
     checks = _checks(wanted)
@@ -79,7 +79,7 @@ def compile_check(wanted: Plain | Condition) -> Callable[[Any], bool]:
 
 
 def holds(when: Mapping[str, Plain | Condition], document: Any, variables: Variables = NO_VARIABLES) -> bool:
-    """Tell whether all conditions hold; for conditions that are tried once."""
+    """Tell whether all conditions hold; for conditions that are evaluated only once."""
     return compile_when(when)(document, variables)
 
 

@@ -1,4 +1,4 @@
-"""Frames of the Connect protocol: a byte of flags, the length in four bytes, then the payload."""
+"""Reads and writes frames of the Connect protocol: a byte of flags, the length in four bytes, then the payload."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from bridge.errors import SiteChanged
 COMPRESSED = 1
 END_OF_STREAM = 2
 LONGEST_FRAME = 1 << 24
-"""Bytes of a frame; a longer one is no frame but something else that was taken for one."""
+"""The longest payload of a frame, in bytes; a greater length means that the data is not frames."""
 _HEAD = 5
 
 
 class ConnectFrame(NamedTuple):
-    """One frame; with the flag `END_OF_STREAM` the payload says how the stream ended."""
+    """One frame; with the flag `END_OF_STREAM` its payload says how the stream ended."""
 
     flags: int
     payload: bytes
 
 
 class ConnectReader:
-    """Turns bytes, cut anywhere, into frames, in time linear in their number.
+    """A parser that turns bytes, split anywhere, into frames, in time linear in their number.
 
-    Raises `SiteChanged` for what is no frame, or one that cannot be read, once the frames before it are returned.
+    It returns the frames before an invalid or unreadable one first, then raises `SiteChanged`.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class ConnectReader:
         self._needed = _HEAD
 
     def feed(self, data: bytes) -> list[ConnectFrame]:
-        """Take the next bytes and return the frames that they complete."""
+        """Parse the next bytes and return the frames that they complete."""
         self._pieces.append(data)
         self._size += len(data)
         frames = self._cut() if self._size >= self._needed and not self._failure else []
@@ -42,7 +42,7 @@ class ConnectReader:
         return frames
 
     def _cut(self) -> list[ConnectFrame]:
-        """Return the frames that are whole, and keep the rest."""
+        """Return the complete frames and keep the rest."""
         buffer = b"".join(self._pieces)
         frames: list[ConnectFrame] = []
         at = 0
@@ -58,13 +58,13 @@ class ConnectReader:
         return frames
 
     def end(self) -> None:
-        """Take the end of the stream; raise what was found behind the last frame that was returned."""
+        """End the stream; raise the error found after the last returned frame, if any."""
         if self._failure:
             raise self._failure
 
 
 def _needed(buffer: bytes, at: int) -> int:
-    """Return how many bytes the frame at a place has, or its head where that is not there yet."""
+    """Return the size in bytes of the frame at a position; the size of a head while that is incomplete."""
     if len(buffer) - at < _HEAD:
         return _HEAD
     flags, length = buffer[at], int.from_bytes(buffer[at + 1 : at + _HEAD], "big")

@@ -1,7 +1,7 @@
-"""Drives the page of a site that is described by data: `driver_of` makes a driver of a site file.
+"""Drives the page of a site that is described by a site file, for which `driver_of` makes a driver.
 
-The page may ignore keys and clicks while it is being built, and nothing here waits for that to be over, because every
-send is judged at the gate: what was wrong or lost is simply done again, in the chat where it was.
+The page may ignore keys and clicks while it is still rendering. Nothing here waits for that to end, because every send
+is checked at the gate: what was wrong or lost is repeated in the same chat.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from bridge.sites.site_file.schema import SiteFile, SiteModel
 from bridge.sites.site_file.unsent_prompt import UnsentPrompt
 
 LONGEST_PROMPT = 4_000_000
-"""UTF-16 units of a prompt for a page whose file names no limit: one that is much longer takes more memory, and more
-time, than a page may."""
+"""The longest prompt, in UTF-16 units, for a page whose file names no limit: a much longer one takes more memory and
+time than a page may use."""
 
 
 class DataDriver(SiteDriver):
-    """Drives one page of the site that `site` describes; each subclass is one site."""
+    """The driver of one page of the site that `site` describes; each subclass is one site."""
 
     site: ClassVar[SiteFile]
     answer_rules: ClassVar[AnswerRules]
@@ -61,26 +61,26 @@ class DataDriver(SiteDriver):
         self._file_calls = FileCalls(self.site)
         self._lock = PageLock(self._composer, self.drift)
         self._is_stale = False
-        """Whether the document may still be at work for an earlier turn."""
+        """Whether the document may still be processing an earlier turn."""
         self._has_files = False
-        """Whether the composer may hold files that no prompt has taken along."""
+        """Whether the composer may still hold files that no prompt carried."""
 
     def on_reply(self, reply: Reply) -> None:
-        """Note an answer to one of the page's own calls that shows how the login stands, or what becomes of a file."""
+        """Record the reply to one of the page's own calls, which may show the login or the state of a file."""
         self._signs.take(reply)
         self._file_calls.take(reply)
 
     def on_dialog(self, text: str) -> None:
-        """Note what a dialog of JavaScript said."""
+        """Record the text of a JavaScript dialog."""
         self._unsent.dialogs.append(as_line(text[:LONGEST_TEXT]))
 
     async def ready(self) -> None:
-        """Wait until the composer is there and the page is signed in; raise what it shows instead."""
+        """Wait until the composer is there and the page is signed in; raise the error for what it shows instead."""
         self._chat.is_waiting, self._chat.is_loading = self.is_waiting, self.is_loading
         await self._chat.ready(self._limit)
 
     async def open(self, turn: Turn) -> None:
-        """Bring up the conversation, or an empty new chat, choose the model, and set the switches."""
+        """Open the conversation, or an empty new chat, choose the model, and set the switches."""
         is_locked = False
         is_used = self._is_stale or self._has_files or self.page.url.startswith(NO_DOCUMENT)
         if is_used or (is_locked := await self._lock.holds()):
@@ -98,7 +98,7 @@ class DataDriver(SiteDriver):
         self._composer.begin(await self._unsent.begun())
 
     async def attach(self, turn: Turn, limit: float) -> None:
-        """Give the files to the page's own input, and wait until the page has read them."""
+        """Upload the files through the page's own input, and wait until the page has read them."""
         if self.site.upload is None:
             await super().attach(turn, limit)
             return
@@ -107,18 +107,18 @@ class DataDriver(SiteDriver):
         await upload.attach(turn.attachments, limit, self.says)
 
     async def submit(self, turn: Turn) -> bool:
-        """Put the prompt into the composer and press what sends it; a page that has taken it is left alone."""
+        """Put the prompt into the composer and press send, unless the page has accepted the prompt already."""
         await self._chat.dialogs.close()
         if refusal := await self._unsent.refusal(self._composer.sending):
             raise refusal
         return await self._composer.submit(turn.prompt.replace("\r\n", "\n").replace("\r", "\n"))
 
     def refused(self, reply: Reply) -> BridgeError | None:
-        """Judge one of the page's calls on the way to a prompt."""
+        """Return why a prompt cannot be sent, if the reply to one of the page's calls says so."""
         return super().refused(reply) or self._unsent.refused_call(reply)
 
     def role_of(self, request: PageRequest) -> RequestRole:
-        """Tell the prompt from the page's other requests to the same address."""
+        """Distinguish the prompt from the page's other requests to the same address."""
         return self._check.role_of(request)
 
     def mismatches(self, turn: Turn, request: PageRequest) -> Sequence[str]:
@@ -128,25 +128,25 @@ class DataDriver(SiteDriver):
         return reasons
 
     def conversation_of(self, request: PageRequest) -> str | None:
-        """Return the conversation that a request names, once the site has given it an id."""
+        """Return the conversation id in a request, once the site has assigned one."""
         return self._check.conversation_of(request)
 
     async def stop(self) -> None:
-        """Press the page's stop button; where there is none, leave the page, which ends its response."""
+        """Press the page's stop button; if there is none, load a new chat, which ends the response."""
         if not await self._composer.stop():
             await self._chat.load(self._chat.address.new_chat)
 
     async def is_generating(self) -> bool | None:
-        """Tell whether the page shows that the site answers; None where the site file names no sign of that."""
+        """Tell whether the page shows that the site is answering; None if the site file names no sign of that."""
         return await self._composer.is_busy() if self._composer.shows_work else None
 
     def decoder(self) -> Decoder:
-        """Return a decoder for one turn."""
+        """Return a new decoder for one turn."""
         return self.fresh_decoder()
 
     @classmethod
     def fresh_decoder(cls) -> Decoder:
-        """Return a decoder that works by the rules of the site file."""
+        """Return a new decoder by the rules of the site file."""
         return RuleDecoder(cls.answer_rules)
 
     async def go_on(self) -> bool:
@@ -158,7 +158,7 @@ class DataDriver(SiteDriver):
         await self._chat.go_to(conversation, self._limit)
 
     async def delete(self, conversation: str) -> None:
-        """Open the conversation, click what deletes it, one after the other, and wait until the page has left it."""
+        """Open the conversation, click each element of `delete`, and wait until the page has left it."""
         if not self.site.delete:
             await super().delete(conversation)
             return
@@ -173,36 +173,36 @@ class DataDriver(SiteDriver):
         await self._chat.leave(conversation, self._limit)
 
     async def why_not_sent(self, calls: Sequence[str], *, is_at_work: bool) -> BridgeError:
-        """Say why the page sent nothing that the gate knows."""
+        """Return why the page sent no request that the gate knows."""
         self._is_stale = True
         if error := await self._unsent.reason(calls, self._composer, is_at_work=is_at_work):
             return error
         return await super().why_not_sent(calls, is_at_work=is_at_work)
 
     async def sign_in(self, user: str, password: str) -> None:
-        """Fill the site's plain login form and send it, where the site file names its fields."""
+        """Fill and submit the site's login form, if the site file names its fields."""
         if not self.site.login.password_field:
             await super().sign_in(user, password)
         self._composer.begin(await self._unsent.begun())
         await sign_in(self._elements, self.site.login, user, password, self._limit)
 
     async def says(self) -> Sequence[str]:
-        """Return the messages that the page has shown since the conversation was opened, or the login begun."""
+        """Return the messages that the page has shown since the last `open` or `sign_in`."""
         return await self._unsent.news(self._composer.sending)
 
     @classmethod
     def token_state(cls, url: str, token: str) -> dict[str, Any]:
-        """Return the storage that a bare token makes, where the site file says where it is kept."""
+        """Return the storage state for a bare token, if the site file says where the page stores it."""
         return token_state(cls.site.login, url, token) or super().token_state(url, token)
 
     async def controls(self) -> Mapping[str, str]:
-        """Return by which selector each control was found; an empty text for one that was not."""
+        """Return the selector by which each control was found; an empty text if it was not."""
         composer, menu = self.site.composer, self.site.model_menu
         wanted = {"composer": composer.box, "new chat": composer.new_chat, "model menu": menu.open[:1] if menu else ()}
         for name in self._switches:
             switch = getattr(self.site, name)
             wanted[name] = switch.open[:1] or switch.control or switch.on
-        if "composer.send_button" in self._moved.missing:  # it may come only with a text, and was looked for with one
+        if "composer.send_button" in self._moved.missing:  # it may need a text, and was looked for with one
             wanted["send button"] = composer.send_button
         return {name: await self._found_by(selectors) for name, selectors in wanted.items() if selectors}
 
@@ -211,7 +211,7 @@ class DataDriver(SiteDriver):
         return selector if not selector or selector in selectors else f"{selector} (not in the site file)"
 
     async def moved_controls(self, *, types: bool = False) -> Sequence[MovedControl]:
-        """Look for what the site file does not find, but for what is there only while the site answers."""
+        """Look for controls that the site file does not find, except those that are there only during an answer."""
         composer = self.site.composer
         if composer.new_chat and not await self._elements.has(composer.new_chat):
             await self._moved.find_new_chat()
@@ -228,7 +228,7 @@ class DataDriver(SiteDriver):
         return self.limit * READY_SHARE * 1000
 
     async def _choose_model(self, name: str) -> bool:
-        """Choose what the model is called on the page; tell whether anything was clicked for it."""
+        """Choose the model by the page's name for it; tell whether anything was clicked."""
         model = next((model for model in self.site.models if model.id == name), None)
         if model is None or not model.choices or self.site.model_menu is None:
             return False
@@ -239,7 +239,7 @@ class DataDriver(SiteDriver):
 
 
 def driver_of(site: SiteFile) -> type[DataDriver]:
-    """Return the driver of the site that a file describes."""
+    """Return the driver class for a site file."""
     signs = (*site.login.signed_in, *site.login.signed_out, *site.human)
     attributes = {
         "site": site,
@@ -260,14 +260,14 @@ def driver_of(site: SiteFile) -> type[DataDriver]:
         "sends": site.request.repeats,
         "names_answers": any(rule.emit == "message" for rule in site.answer.rules),
         "private": ", ".join((*site.private, SiteDriver.private)),
-        "__doc__": f"Drives one page of {site.title}.",
+        "__doc__": f"The driver of one page of {site.title}.",
         "__module__": __name__,
     }
     return type(f"Driver_{site.name}", (DataDriver,), attributes)
 
 
 def _channels(site: SiteFile) -> dict[str, Any]:
-    """Return what a driver says of where the prompt goes and the answer comes from."""
+    """Return the driver's attributes about where the prompt goes and the answer comes from."""
     own, answer, poll = site.request, site.answer.call, site.poll
     calls = [call for call in (own, answer, poll.call if poll else None) if call]
     prompt_by_socket = own.method == SOCKET or own.body == "socketio"
@@ -278,7 +278,7 @@ def _channels(site: SiteFile) -> dict[str, Any]:
         "prompt_by_socket": prompt_by_socket,
         "answer_is_separate": len(calls) > 1 or prompt_by_socket,
         "answer_resumes": site.answer.dedupe is not None and not site.answer.ends_on_close,
-        "heartbeats_count": not site.shares_channel,  # its pings tell nothing of the answer
+        "heartbeats_count": not site.shares_channel,  # pings of a shared channel say nothing about the answer
     }
 
 

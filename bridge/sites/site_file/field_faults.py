@@ -1,4 +1,4 @@
-"""Says what is wrong with a site file, field by field, and what to do about it."""
+"""Explains what is wrong with a site file, field by field, and how to fix it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bridge.printable import as_line
 
 LONGEST = 300
 MOST = 50
-"""Faults that are named."""
+"""The most faults that are listed."""
 
 
 def faults_of(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """Return a line for each field that is wrong."""
+    """Return a line for each wrong field."""
     found = error.errors(include_url=False, include_context=False)
     lines = [_fault(one["loc"], one["type"], one["msg"], model) for one in found[:MOST]]
     return [as_line(line[:LONGEST]) for line in dict.fromkeys(lines)]
@@ -30,13 +30,13 @@ def _fault(place: Sequence[str | int], kind: str, message: str, model: type[Base
     if kind == "extra_forbidden":
         known = _fields_at(place[:-1], model)
         close = difflib.get_close_matches(str(place[-1]), known, 1)
-        meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-        return f"{where} is no field; {meant}"
+        meant = f"did you mean {close[0]}?" if close else f"the fields are {', '.join(known)}"
+        return f"{where} is not a field; {meant}"
     return f"{where or 'the file'}: {message.removeprefix('Value error, ')}"
 
 
 def field_name(place: Sequence[str | int]) -> str:
-    """Return the name of a field as a person writes it: `answer.rules[3].value`."""
+    """Return the name of a field as people write it: `answer.rules[3].value`."""
     name = ""
     for step in place:
         if isinstance(step, int):
@@ -58,7 +58,7 @@ def _fields_at(place: Sequence[str | int], model: type[BaseModel]) -> list[str]:
 
 
 def _model_at(place: Sequence[str | int], model: type[BaseModel]) -> type[BaseModel] | None:
-    """Return the table that is at a place of the file."""
+    """Return the model of the table at a place in the file, or None."""
     at: type[BaseModel] | None = model
     for step in place:
         if isinstance(step, int) or at is None:
@@ -69,7 +69,7 @@ def _model_at(place: Sequence[str | int], model: type[BaseModel]) -> type[BaseMo
 
 
 def tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Yield the tables that a field may hold."""
+    """Yield the models of the tables that a field may hold."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):

@@ -1,4 +1,4 @@
-"""Lists the fields of a site file, table by table: for the documentation, and for the template of a new file."""
+"""Lists the fields of a site file, table by table, for the documentation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bridge.sites.site_file.schema import SiteFile
 
 
 class FieldRow(NamedTuple):
-    """One field: its name, what it holds, its default, and what it is for."""
+    """One field: its name, type, default and purpose."""
 
     name: str
     kind: str
@@ -23,7 +23,7 @@ class FieldRow(NamedTuple):
 
 
 class Table(NamedTuple):
-    """One table of a site file, and where it may stand."""
+    """One table of a site file; `name` is its place in the file."""
 
     name: str
     about: str
@@ -31,7 +31,7 @@ class Table(NamedTuple):
 
 
 def tables() -> Iterator[Table]:
-    """Yield the tables, the top of the file first; one that several fields may hold comes once."""
+    """Yield the tables, the top level first; one that several fields may hold is yielded once."""
     seen: set[type[BaseModel]] = set()
     yield from _tables("", SiteFile, seen)
 
@@ -63,7 +63,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _kind(annotation: Any) -> str:
-    """Return in words what a field holds."""
+    """Return the type of a field as text."""
     origin, parts = get_origin(annotation), get_args(annotation)
     if found := next(tables_in(annotation), None):
         is_list = origin is tuple

@@ -1,4 +1,4 @@
-"""Adds selectors to a site file; its comments and its layout stay."""
+"""Adds selectors to a site file and keeps its comments and layout."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import tomlkit
 
 
 def with_selectors(text: str, added: Mapping[str, Sequence[str]]) -> str:
-    """Return a site file whose fields, such as `composer.box`, name further selectors behind those that they have.
+    """Return the text of a site file with further selectors appended to fields such as `composer.box`.
 
-    The earlier ones stay in front: another account may still get the page of before.
+    The existing ones stay in front, because another account may still get the old page.
     """
     document: Any = tomlkit.parse(text)
     for field, selectors in added.items():

@@ -1,4 +1,4 @@
-"""Says what a site file leaves out, and what the bridge cannot do therefore."""
+"""Lists what a site file leaves out, and what the bridge cannot do without it."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from bridge.sites.site_file.schema import SiteFile
 
 
 def notes_of(site: SiteFile) -> list[str]:
-    """Return a line for each thing that is left out and makes a difference."""
-    left_out = {**_of_page(site), **_of_wire(site)}
-    return [f"{field}: {so}" for field, (is_there, so) in left_out.items() if not is_there]
+    """Return a line for each missing field that makes a difference."""
+    fields = {**_of_page(site), **_of_wire(site)}
+    return [f"{field}: {effect}" for field, (is_there, effect) in fields.items() if not is_there]
 
 
 def _of_page(site: SiteFile) -> dict[str, tuple[object, str]]:
-    """Return of each part whether it is there, and what follows where it is not."""
+    """Return for each field whether it is there, and the effect if it is not."""
     composer, login = site.composer, site.login
     return {
         "composer.stop_button": (
             composer.stop_button,
-            "an answer that nobody reads any more is stopped by loading the page again",
+            "the bridge reloads the page to stop an abandoned answer",
         ),
-        "composer.messages": (composer.messages, "a new chat is taken for empty by its address alone"),
-        "login.signed_out": (login.signed_out, "being signed out is noticed by the lack of login.signed_in, if at all"),
+        "composer.messages": (composer.messages, "only its address shows that a new chat is empty"),
+        "login.signed_out": (login.signed_out, "only a missing login.signed_in shows that an account is signed out"),
         "login.signed_in": (login.signed_in, "nothing proves that an account is signed in before its first prompt"),
-        "human": (site.human, "a check that wants a person is not told from a page that has changed"),
-        "notices": (site.notices, "what the page tells its user is not passed on"),
+        "human": (site.human, "the bridge cannot tell a check for a human from a page that has changed"),
+        "notices": (site.notices, "messages of the page to its user are not passed on"),
         "conversation_url": (site.conversation_url, "each turn begins a new conversation with the whole history"),
         "thinking": (site.thinking, "its models take no -think"),
         "search": (site.search, "its models take no -search"),
@@ -40,21 +40,21 @@ def _of_wire(site: SiteFile) -> dict[str, tuple[object, str]]:
     return {
         "request.conversation": (
             request.conversation,
-            "the request is not checked for the conversation that it goes to",
+            "the bridge does not check which conversation the request goes to",
         ),
         "request.model": (
             request.model or not site.model_menu,
-            "a page that takes another model by itself is not caught",
+            "the bridge does not notice if the page sends another model",
         ),
         "request.files": (
             request.files or not site.upload,
-            "a prompt that carries other files than its own is not caught",
+            "the bridge does not notice if a prompt carries the wrong files",
         ),
         'a rule with emit = "conversation"': (
             request.conversation or "conversation" in emitted,
-            "no conversation goes on in the site's own",
+            "no chat continues in the site's own conversation",
         ),
-        'a rule with emit = "finish"': (has_end, "an answer never ends in good order"),
-        "refusals": (site.refusals, "why the site refuses is known by its HTTP status alone"),
-        "evidence": (site.evidence, "nobody can tell how far this file can be trusted"),
+        'a rule with emit = "finish"': (has_end, "an answer never ends properly"),
+        "refusals": (site.refusals, "only the HTTP status shows why the site refuses"),
+        "evidence": (site.evidence, "readers cannot tell how far to trust this file"),
     }

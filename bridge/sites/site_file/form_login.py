@@ -1,4 +1,4 @@
-"""Signs an account in by the plain form that a site file names, or by a bare token that the page keeps."""
+"""Signs an account in by the plain form that a site file names, or by a bare token that the page stores."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NO_FORM = "The page shows no form for a password: sign in by hand, without --for
 
 
 async def sign_in(page: PageElements, login: Login, user: str, password: str, limit: float) -> None:
-    """Fill the form, which has `limit` milliseconds to appear, and send it."""
+    """Fill and submit the form, which has `limit` milliseconds to appear."""
     if not await page.wait_for(login.password_field, limit):
         raise SiteChanged(NO_FORM)
     await _set(page, login.user_field, user)
@@ -37,7 +37,7 @@ async def sign_in(page: PageElements, login: Login, user: str, password: str, li
 
 
 def token_state(login: Login, url: str, token: str) -> dict[str, Any] | None:
-    """Return the storage state of a browser that a token signs in at `url`, or None where no token does."""
+    """Return the storage state that signs a browser in at `url` with a token; None if the site has no such login."""
     if login.storage_token is None and login.cookie_token is None:
         return None
     items = [{"name": login.storage_token, "value": token}] if login.storage_token else []
@@ -50,7 +50,7 @@ def token_state(login: Login, url: str, token: str) -> dict[str, Any] | None:
 
 
 async def _set(page: PageElements, selectors: Sequence[str], text: str) -> None:
-    """Put a text into a field of a document of the site; it is lost with that document, so no other one gets it."""
+    """Set a field's text in a document of the site; the field's handle is valid in no other document."""
     if (field := await page.find(selectors)) is None:
         raise SiteChanged(NO_FORM)
     async with held(field):

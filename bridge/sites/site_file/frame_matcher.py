@@ -1,8 +1,8 @@
-"""Finds which of many entries fit a frame, in a time that hardly depends on how many there are.
+"""Finds the entries that match a frame, in a time that hardly depends on their number.
 
-All values that entries look at are read in one walk through the document. Which entries fit depends on the values that
-conditions look at, and on which others are there, so it is remembered by these: frames of a stream differ in their
-texts, which are none of them. Conditions and values with other paths than keys and numbers are tried each time.
+All values that entries read are collected in one walk through the document. Which entries match depends on the values
+that conditions compare, and on which other values exist, so the result is cached by these: frames of a stream mostly
+differ in texts that no condition compares. Paths with steps other than keys and numbers are evaluated each time.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from bridge.sites.site_file.json_paths import JsonPath, Variables, child_of
 
 _MOST_PLANS = 512
 _LONGEST_VALUE = 64
-"""Characters of a value by which a plan is remembered; with the number of plans this bounds their memory."""
+"""The longest value in the key of a cached plan, in characters; with the number of plans this bounds their memory."""
 
 T = TypeVar("T")
 _Node = list[tuple[str | int, int, "_Node"]]
-"""Keys of a document: each with the slot of its value, or -1, and the keys below it."""
+"""Keys of a container: each with the slot of its value, or -1, and the keys below it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate(Generic[T]):
-    """An entry: what it is, and what must hold; without a value at the path `value` it does not fit."""
+    """An entry and its conditions; it does not match without a value at the path `value`."""
 
     target: T
     when: Mapping[str, Plain | Condition]
@@ -35,7 +35,7 @@ class Candidate(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class _Planned(Generic[T]):
-    """An entry whose remembered conditions hold; `rest` are the others."""
+    """An entry whose cached conditions hold; `rest` are the others."""
 
     target: T
     rest: Predicate | None
@@ -44,7 +44,7 @@ class _Planned(Generic[T]):
 
 
 class FrameMatcher(Generic[T]):
-    """Entries in their order."""
+    """Entries in order, compiled for matching."""
 
     def __init__(self, candidates: Sequence[Candidate[T]]) -> None:
         self._root: _Node = []
@@ -55,7 +55,7 @@ class FrameMatcher(Generic[T]):
         self._plans: dict[tuple[Any, ...], list[_Planned[T]]] = {}
 
     def fitting(self, document: Any, variables: Variables) -> list[tuple[T, Sequence[Any]]]:
-        """Return the entries that fit a frame, each with what is at its value's path."""
+        """Return the entries that match a frame, each with the values at its `value` path."""
         found: list[Any] = [None] * len(self._slots)
         present = _read(self._root, document, found)
         fits: list[tuple[T, Sequence[Any]]] = []
@@ -102,7 +102,7 @@ class FrameMatcher(Generic[T]):
         return one.event, _Planned(one.target, compile_when(others) if others else None, one.value, slot), checks
 
     def _slot(self, path: JsonPath) -> int:
-        """Return where the value at a path is put, and see to it that it is read."""
+        """Return the slot for the value at a path; add it to the walk if it is new."""
         if path.keys in self._slots:
             return self._slots[path.keys]
         slot = self._slots[path.keys] = len(self._slots)
@@ -119,12 +119,12 @@ class FrameMatcher(Generic[T]):
 
 
 def _is_presence(wanted: Plain | Condition) -> bool:
-    """Tell whether a condition asks for no more than whether there is a value."""
+    """Tell whether a condition depends only on whether there is a value."""
     return isinstance(wanted, Condition) and wanted == Condition(exists=wanted.exists)
 
 
 def _read(node: _Node, value: Any, found: list[Any]) -> int:
-    """Put the values below a document into their slots; return which there are, a bit for each."""
+    """Put the values below a document into their slots; return the slots with a value as a bit mask."""
     is_dict = type(value) is dict
     present = 0
     for key, slot, below in node:
@@ -140,9 +140,9 @@ def _read(node: _Node, value: Any, found: list[Any]) -> int:
 
 
 def _key(found: list[Any], slots: list[int], key: list[Any]) -> tuple[Any, ...] | None:
-    """Return `key` with what the conditions depend on; None where a value is too long to be remembered.
+    """Return `key` with the values that conditions compare appended; None if a value is too long to be cached.
 
-    Of objects and lists only the kind counts: no condition looks into them.
+    Objects and lists count only by their type: no condition reads inside them.
     """
     for slot in slots:
         value = found[slot]

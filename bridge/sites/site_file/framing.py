@@ -1,4 +1,4 @@
-"""Cuts the bytes of a response into the payloads of its frames, wherever the network has cut them."""
+"""Splits the bytes of a response into the payloads of its frames, however the network has split them."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from bridge.sites.site_file.socket_packets import EventReader
 from bridge.sse import SSEDecoder
 
 LONGEST_BODY = 1 << 24
-"""Bytes of a body that is read as one document; what comes behind them is not read."""
+"""The most bytes of a body that is read as one document; any further ones are ignored."""
 STREAM_END = "end of stream\n"
-"""The name of the event that a stream's own last frame has; no server-sent event has one that breaks the line."""
+"""The event name of a stream's own last frame; no server-sent event has a name with a line break."""
 
 
 class Payload(NamedTuple):
-    """What one frame holds, and the name of its event."""
+    """The text of one frame, and the name of its event."""
 
     text: str
     event: str = "message"
 
 
 class Framing(ABC):
-    """Takes the bytes of one response; `feed` and `end` return the payloads that they complete."""
+    """A parser of the bytes of one response; `feed` and `end` return the payloads that they complete."""
 
     @abstractmethod
     def feed(self, data: bytes) -> list[Payload]:
-        """Take the next bytes, cut anywhere; of a WebSocket one message."""
+        """Parse the next bytes, split anywhere; on a WebSocket, one message."""
 
     def end(self) -> list[Payload]:
-        """Take the end of the response."""
+        """Handle the end of the response."""
         return []
 
 
 class EventStream(Framing):
-    """Server-sent events. One that the end cuts off is read like the others: pages that use `fetch` do so."""
+    """Server-sent events. A last one without an empty line is read, too, as pages that use `fetch` do."""
 
     def __init__(self) -> None:
         self._decoder = SSEDecoder()
@@ -47,12 +47,12 @@ class EventStream(Framing):
         return [Payload(data, name) for name, data, _ in self._decoder.feed(data)]
 
     def end(self) -> list[Payload]:
-        """Return the event that no empty line has ended."""
+        """Return an event that no empty line has ended."""
         return self.feed(b"\n\n")
 
 
 class Lines(Framing):
-    """A JSON document a line."""
+    """One JSON document per line."""
 
     def __init__(self) -> None:
         self._rest: list[bytes] = []
@@ -84,7 +84,7 @@ class ConnectStream(Framing):
         return [Payload(_text(one.payload), STREAM_END if one.flags & END_OF_STREAM else "message") for one in frames]
 
     def end(self) -> list[Payload]:
-        """Return nothing; raise what was no frame."""
+        """Return nothing; raise the error of an invalid frame."""
         self._reader.end()
         return []
 
@@ -109,7 +109,7 @@ class Document(Framing):
 
 
 class Packets(Document):
-    """The events of socket.io: of a message of a WebSocket at once, of a body of long polling at its end."""
+    """Events of socket.io: returned for each message of a WebSocket, and at the end of a long-polling body."""
 
     def __init__(self, *, is_socket: bool) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class Packets(Document):
 
 
 class Messages(Framing):
-    """Messages of a WebSocket, each of which is a frame."""
+    """Messages of a WebSocket, each one a frame."""
 
     def feed(self, data: bytes) -> list[Payload]:
         """Return the message."""
@@ -137,17 +137,17 @@ class Messages(Framing):
 
 
 class PlainText(Framing):
-    """Text that is the answer itself, in whatever pieces it comes."""
+    """Text that is the answer itself, in pieces of any size."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def feed(self, data: bytes) -> list[Payload]:
-        """Return the characters that are whole."""
+        """Return the complete characters."""
         return _unless_empty(self._decoder.decode(data))
 
     def end(self) -> list[Payload]:
-        """Return what is left of a character that was cut off."""
+        """Return a replacement for a character that was cut off."""
         return _unless_empty(self._decoder.decode(b"", final=True))
 
 
@@ -162,7 +162,7 @@ _FRAMINGS: Mapping[str, Callable[[], Framing]] = {
 
 
 def framing_of(name: str, *, is_socket: bool) -> Framing:
-    """Return a fresh framing, by its name in a site file."""
+    """Return a new framing by its name in a site file."""
     return Packets(is_socket=is_socket) if name == "socketio" else _FRAMINGS[name]()
 
 

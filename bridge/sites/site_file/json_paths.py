@@ -1,19 +1,19 @@
-"""Paths into JSON documents: compiled once, and never an exception, whatever the document is.
+"""Paths into JSON documents: compiled once, and evaluated without exceptions, whatever the document is.
 
-A path is a list of keys with dots between them; a key with other characters than letters, digits, `_`, `-` and `$`
-stands in single quotes. A key may be followed by steps in brackets, and a path may begin with them:
+A path is a list of keys separated by dots; a key with characters other than letters, digits, `_`, `-` and `$` is in
+single quotes. A key may be followed by steps in brackets, and a path may begin with them:
 
     messages[0].content           an element by its number; `[-1]` is the last one
     parts[*].content              all elements
-    content[type=text].text       the elements whose key has that value; `[type!=text]` all others
+    content[type=text].text       the elements with that value at the key; `[type!=text]` all others
     [1][0=append][2]              in a list the key is a number
-    'response.created'.chat_id    a key that has a dot
+    'response.created'.chat_id    a key with a dot
     draft_content|json.prompt     a JSON document inside a string
-    data.{job}.status             a key that is known only while it runs
-    $event                        what is no part of the document: see `Variables`
+    data.{job}.status             a key that is known only at run time
+    $event                        a value outside the document: see `Variables`
 
-A path finds every value that it fits; `null` counts as no value. Each step looks at each value once: the time is linear
-in the size of the document.
+A path finds all values that it matches; `null` counts as no value. Each step visits each value once, so the time is
+linear in the size of the document.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from typing import Any
 from bridge.sites.lenient_json import parse_json
 
 Variables = Mapping[str, Any]
-"""What paths that begin with `$` read: `$event` (the name of the server-sent event), `$status` (HTTP), `$url`,
-`$query` (of the address, by name), `$path` (of the address, segments by number), `$body` (a body that is bare text)."""
+"""The values for paths that begin with `$`: `$event` (the name of the server-sent event), `$status` (HTTP), `$url`,
+`$query` (of the address, by name), `$path` (of the address, segments by number), `$body` (the body as text)."""
 NO_VARIABLES: Variables = MappingProxyType({})
 
 _KEY = r"'(?P<quoted>[^']+)'|\{(?P<variable>\w+)\}|(?P<key>[$\w-]+)"
@@ -38,7 +38,7 @@ _Step = Callable[[list[Any], Variables], list[Any]]
 
 
 class JsonPath:
-    """A path, compiled; raises `ValueError` for a text that is none."""
+    """A compiled path; raises `ValueError` for invalid text."""
 
     __slots__ = ("_from_variables", "_steps", "keys", "text")
 
@@ -48,21 +48,21 @@ class JsonPath:
         self._from_variables = text.startswith("$")
         plain = next((at for at, token in enumerate(tokens) if not _is_plain(token)), len(tokens))
         self.keys = tuple(_key_of(token) for token in tokens[:plain])
-        """The keys, and numbers of elements, with which the path begins; where it `is_single` that is all of it."""
+        """The keys, and numbers of elements, at the beginning of the path; all of it if it `is_single`."""
         self._steps = tuple(_step(token) for token in tokens[plain:])
 
     @property
     def is_single(self) -> bool:
-        """Tell whether it is only keys and numbers, so that it finds one value at most."""
+        """Tell whether it has only keys and numbers, so that it finds at most one value."""
         return not self._steps
 
     @property
     def is_plain(self) -> bool:
-        """Tell whether it `is_single` and leads into the document."""
+        """Tell whether it `is_single` and reads the document, not variables."""
         return not self._steps and not self._from_variables
 
     def first(self, document: Any, variables: Variables = NO_VARIABLES) -> Any:
-        """Return the first value, or None where there is none."""
+        """Return the first value, or None."""
         value = variables if self._from_variables else document
         for key in self.keys:
             value = value.get(key) if type(value) is dict else child_of(value, key)
@@ -89,12 +89,12 @@ class JsonPath:
 
 
 def same(value: Any, plain: str | bool | int) -> bool:
-    """Tell whether a value of a document is `plain`; true and 1 are not the same."""
+    """Tell whether a value of a document equals `plain`; true and 1 differ."""
     return bool(value == plain) and isinstance(value, bool) is isinstance(plain, bool)
 
 
 def as_id(value: Any) -> str:
-    """Return an id as text, empty where the value is none."""
+    """Return an id as text, empty if the value is not an id."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value) if abs(value) < 1 << 128 else ""
     return value[:_LONGEST_ID] if isinstance(value, str) else ""
@@ -113,7 +113,7 @@ def _tokens(text: str) -> list[re.Match[str]]:
         tokens.append(token)
         at = token.end()
     if not text or at < len(text):
-        raise ValueError(f"'{text[:80]}' is no path; write keys with dots between them, like messages[-1].content")
+        raise ValueError(f"'{text[:80]}' is not a path; separate keys by dots, as in messages[-1].content")
     return tokens
 
 
@@ -126,7 +126,7 @@ def _key_of(token: re.Match[str]) -> str | int:
 
 
 def child_of(value: Any, key: str | int) -> Any:
-    """Return what a value has below a key, or at a number, None where it has nothing."""
+    """Return the value at a key or number of a container, or None."""
     if isinstance(value, Mapping):
         return value.get(key)
     if isinstance(value, list):
@@ -139,7 +139,7 @@ def child_of(value: Any, key: str | int) -> Any:
 
 
 def _step(token: re.Match[str]) -> _Step:
-    """Return what a token does to the values found so far."""
+    """Return the function that a token applies to the values found so far."""
     match token.lastgroup:
         case "all":
             return lambda values, _: [item for value in values if isinstance(value, list) for item in value]

@@ -1,7 +1,7 @@
-"""Tells whether the page is signed in: by what proves it, and against what shows a guest.
+"""Finds out whether the page is signed in, from the signs that a site file names.
 
-A guest's page has the whole composer, so that proves nothing. Buttons to sign in may come seconds later; a stored token
-may be stale. What the page's own call for its user was answered settles it at once.
+A guest's page has the whole composer, so that proves nothing. Sign-in buttons may appear seconds later; a stored token
+may be stale. The reply to the page's own call for its user decides at once.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from bridge.sites.site_file.page_signs import PageSigns
 
 LoginStanding = Literal["in", "out", "guest", "open"]
 SHOWN = 1.0
-"""Seconds that a page must show that it is signed out: many show so until they know their user."""
+"""Seconds that a page must look signed out: many do so until they know their user."""
 SHOWN_WAITING = 8.0
-"""The same for a page that waits for the network, which may be to learn that."""
+"""The same for a page that waits for the network, perhaps for its user."""
 LOOK_EVERY = 0.1
 
 
 class LoginState:
-    """How the login stands on one page."""
+    """The login of one page."""
 
     def __init__(self, signs: PageSigns, login: Login, is_waiting: Callable[[], bool]) -> None:
         self._signs = signs
@@ -32,27 +32,27 @@ class LoginState:
         """Tells whether the page waits for the network."""
         self._loaded_at = time.monotonic()
         self._out_since: float | None = None
-        """Since when the page shows that it is signed out."""
+        """When the page began to look signed out."""
         self._told = tuple(sign for sign in login.signed_out if sign.call)
         self._shown = tuple(sign for sign in login.signed_out if not sign.call)
 
     def loaded(self) -> None:
-        """Wait again for late signs: the page was loaded."""
+        """Start the waits for late signs again, because the page was loaded."""
         self._loaded_at, self._out_since = time.monotonic(), None
 
     @property
     def looks_out(self) -> bool:
-        """Tell whether the page showed, when it was looked at last, that it is signed out."""
+        """Tell whether the page looked signed out at the last check."""
         return self._out_since is not None
 
     async def is_out(self) -> bool:
-        """Tell whether the page is signed out, once that is clear."""
+        """Wait until it is clear whether the page is signed out, and return that."""
         while (is_out := await self._is_out()) is None and self._signs.failure is None:
             await asyncio.sleep(LOOK_EVERY)
         return is_out is True
 
     async def standing(self) -> LoginStanding:
-        """Return how it stands: `open` while it is not clear yet, `guest` where nobody need be signed in."""
+        """Return the state of the login: `open` while it is not clear yet, `guest` for a visitor who may chat."""
         login = self._login
         if is_out := await self._is_out():
             return "guest" if login.guest else "out"
@@ -68,7 +68,7 @@ class LoginState:
         return "guest" if login.guest else "open"
 
     async def _is_out(self) -> bool | None:
-        """Tell whether the page is signed out; None while it only looks so, and may not know its user."""
+        """Tell whether the page is signed out; None while it only looks so and may not know its user yet."""
         if await self._signs.seen(self._told):
             return True
         if not await self._signs.seen(self._shown):
@@ -82,5 +82,5 @@ class LoginState:
 
 
 def is_weak(sign: Sign) -> bool:
-    """Tell whether a sign is only what was stored, which may be stale."""
+    """Tell whether a sign is only a stored value, which may be stale."""
     return sign.storage is not None or sign.cookie is not None

@@ -1,8 +1,8 @@
-"""Finds controls where the selectors of a site file find nothing: by role, by name, and by nearness to the text box.
+"""Finds controls that the selectors of a site file do not find: by role, by name, and by distance from the text box.
 
-What is found is kept as selectors, which `PageElements` tries behind those of the file for as long as the page is open.
-Nothing is clicked here, and every prompt is judged at the gate, whatever sent it. What is not certain is not guessed:
-of two text boxes or buttons that may be it, none is taken.
+The result is kept as selectors, which `PageElements` tries after those of the file for as long as the page is open.
+Nothing is clicked here, and every prompt is checked at the gate, whatever sent it. Nothing is guessed: if two text
+boxes or buttons qualify, neither is used.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from bridge.sites.site_file.page_elements import ADVICE, PageElements, waited
 from bridge.sites.site_file.page_schema import Composer, Switch
 
 OTHERS_WAKE = 0.2
-"""Seconds after which a second button that comes alive with the text has done so as well."""
+"""Seconds that a second button has to become enabled with the text as well."""
 BY_ROLE, BY_NAME = "as the only text box for prompts", "by its name"
 BY_TEXT = "by its name beside the text box, where a text enables it"
 
 
 class MovedControls:
-    """The controls of one page that have moved; `found` has them by the field of the site file."""
+    """The moved controls of one page; `found` maps fields of the site file to them."""
 
     def __init__(self, page: PageElements, composer: Composer, drift: Drift) -> None:
         self._page = page
@@ -40,10 +40,10 @@ class MovedControls:
         self._drift = drift
         self.found: dict[str, MovedControl] = {}
         self.missing: set[str] = set()
-        """Fields of the site file whose control was looked for last and found nowhere."""
+        """Fields of the site file whose control the last search did not find."""
 
     async def find_box(self) -> bool:
-        """Look for the only text box that takes prompts; tell whether there is exactly one."""
+        """Look for the only text box for prompts; tell whether there is exactly one."""
         async with self._watch() as watch, AsyncExitStack() as stack:
             boxes = await text_boxes(watch)
             for box in boxes:
@@ -57,9 +57,9 @@ class MovedControls:
     async def find_send_button(
         self, box: ElementHandle, clear: Callable[[], Awaitable[object]], fill: Callable[[], Awaitable[object]]
     ) -> bool:
-        """Look for what sends the text that is in the box: called so, and there or enabled only with a text.
+        """Look for the button that sends the text in the box: named so, and present or enabled only with a text.
 
-        The text is taken out for that, and put in again.
+        The text is removed from the box for that, and inserted again.
         """
         async with self._watch() as watch:
             await watch.ask("useBox", box)
@@ -78,20 +78,20 @@ class MovedControls:
             )
 
     async def find_stop_button(self) -> bool:
-        """Look for what stops an answer; the page must be at one."""
+        """Look for the button that stops an answer; the site must be answering."""
         async with self._watch_box() as watch:
             found = {button.number for button in await watch.buttons() if stops(button)}
             wanted = self._composer.stop_button
             return await self._keep_only(watch, "composer.stop_button", wanted, found, BY_NAME, "stop")
 
     async def find_new_chat(self) -> bool:
-        """Look for what begins a new chat."""
+        """Look for the button that begins a new chat."""
         async with self._watch_box() as watch:
             found = {button.number for button in await watch.buttons() if begins_chat(button, self._page.origin)}
             return await self._keep_only(watch, "composer.new_chat", self._composer.new_chat, found, BY_NAME)
 
     async def find_switch(self, name: str, switch: Switch) -> bool:
-        """Look for a switch that shows its state as the site file says; one in a menu cannot be told from others."""
+        """Look for a switch that shows its state as the site file says; one in a menu cannot be recognized."""
         attribute = switch.state.attribute
         if switch.open or not switch.control or attribute is None:
             return False
@@ -101,7 +101,7 @@ class MovedControls:
             return await self._keep_only(watch, f"{name}.control", switch.control, found, BY_NAME)
 
     def note_missing(self, field: str) -> None:
-        """Report a control that was found nowhere, and whose absence ends no chat."""
+        """Report a control that was not found and whose absence ends no chat."""
         self._drift.note("missing control", *field.split("."))
         logger.warning("The page's control {} was found nowhere. {}", field, ADVICE)
 
@@ -123,7 +123,7 @@ class MovedControls:
     async def _keep_only(
         self, watch: PageWatch, field: str, wanted: Sequence[str], found: Collection[int], by: str, kind: str = ""
     ) -> bool:
-        """Keep the one button that was found; tell whether there is exactly one, and selectors that fit it alone."""
+        """Keep the button that was found; tell whether there is exactly one, with selectors that match it alone."""
         element = await watch.element("button", *found) if len(found) == 1 else None
         if element is None:
             return self._lacks(field, len(found))
@@ -138,9 +138,9 @@ class MovedControls:
         return False
 
     def _keep(self, field: str, wanted: Sequence[str], found: Sequence[str], by: str) -> bool:
-        """Keep the selectors that were found in place of those of the file; tell whether there are any."""
+        """Keep the selectors that were found for a field; tell whether there are any."""
         if not found:
-            logger.debug("No lasting selector fits what may be the page's {}", field)
+            logger.debug("No lasting selector matches what may be the page's {}", field)
             self.missing.add(field)
             return False
         self.missing.discard(field)
@@ -153,7 +153,7 @@ class MovedControls:
 
     @asynccontextmanager
     async def _watch_box(self) -> AsyncGenerator[PageWatch]:
-        """Watch what is around the text box."""
+        """Open a watch that knows the page's text box, if there is one."""
         async with self._watch() as watch:
             if (box := await self._page.find(self._composer.box)) is not None:
                 async with held(box):

@@ -1,4 +1,4 @@
-"""A list that the browser itself draws (`<select>`): nothing in it can be clicked, so an entry is set, as by a key."""
+"""Reads and sets a native list (`<select>`): the browser draws it itself, so nothing in it can be clicked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridge.browser.page_calls import REPLACED
 from bridge.printable import as_line
 
 MOST = 100
-"""Entries of a list that are looked at."""
+"""The most entries of a list that are read."""
 READ = """(element, most) => element.localName !== "select" ? null : {
   names: [...element.options].slice(0, most).map(one => one.disabled ? "" : one.label.slice(0, 200)),
   chosen: element.selectedOptions[0]?.label.slice(0, 200) ?? "",
@@ -19,22 +19,22 @@ READ = """(element, most) => element.localName !== "select" ? null : {
 
 
 class NativeList(NamedTuple):
-    """What a list offers, and what is chosen in it; an entry that cannot be chosen has no name."""
+    """The entries of a list, and the chosen one; a disabled entry has an empty name."""
 
     names: tuple[str, ...]
     chosen: str
 
 
 async def native_list(element: ElementHandle) -> NativeList | None:
-    """Return the list that an element is; None where it is none."""
+    """Return the entries of an element; None if it is not a native list."""
     seen = await element.evaluate(READ, MOST)
     return seen and NativeList(tuple(map(_line, seen["names"])), _line(seen["chosen"]))
 
 
 async def set_native_list(element: ElementHandle, name: str, limit: float) -> None:
-    """Choose the entry of a name, within `limit` milliseconds, and tell the page as the browser does.
+    """Choose the entry with that name, within `limit` milliseconds, and dispatch the browser's own events.
 
-    A list that has just been drawn again without it is raised as the move of the page that it is.
+    If the page has just redrawn the list without it, the error is the one of a replaced element, which is retried.
     """
     names = (await native_list(element) or NativeList((), "")).names
     if name not in names:

@@ -1,7 +1,7 @@
-"""Finds the elements that a site file names, and clicks them as a person does.
+"""Finds the elements that a site file names, and clicks them with the mouse.
 
-A selector is Playwright's, so it looks into open shadow roots; of its matches only visible ones count, because pages
-keep hidden twins of their controls. A selector may hold `{name}`, which stands for text that is known only now.
+A selector is Playwright's, so it reaches into open shadow roots; only its visible matches count, because pages keep
+hidden twins of their controls. A selector may contain `{name}`, a placeholder for text that is known only at run time.
 """
 
 from __future__ import annotations
@@ -25,26 +25,27 @@ from bridge.sites.site_file.click_spot import spot_of
 
 VISIBLE = " >> visible=true"
 LOOK_EVERY = 0.05
-"""Seconds between two looks at a page that is not there yet."""
+"""The shortest pause between two checks of a page, in seconds."""
 LONGEST_PAUSE = 0.25
+"""The longest pause, in seconds."""
 WAITED_SHARE = 0.1
-"""The part of the time waited that passes before the next look, between the two: a page that is late anyway is asked
-less often, since each look costs processor time here and in the page."""
+"""The pause as a share of the time waited so far, within these bounds: a page that is late anyway is checked less
+often, since each check costs processor time here and in the page."""
 LONGEST_TEXT = 2_000
 """Characters of an element's text that are read."""
 HOVERS = 3
-"""How often an element is pointed at: a menu that is still moving loses the first one."""
+"""How often the mouse is moved over an element: a menu that is still moving ignores the first time."""
 HOVER_LIMIT = 700
-"""Milliseconds until what an element shows when it is pointed at is there."""
+"""Milliseconds that an element has to show its menu on hover."""
 COVER_LIMIT = QUICK / 4
-"""Milliseconds in which what lies over an element may go away, before the element is not clicked."""
+"""Milliseconds in which a cover over an element may disappear before the click is given up."""
 MOST_TWINS = 20
-"""Elements of one selector that are tried where something lies over the first."""
+"""The most elements of one selector that are tried if the first is covered."""
 NO_SELECTOR = re.compile(r"while parsing|Unknown engine|Unexpected token|is not a valid selector", re.IGNORECASE)
 ADVICE = "If the page has changed, `bridge sites heal` shows what has moved, and `bridge learn` describes it again."
 """What to do about a control that is not there."""
 COVERED = "If that is a message or an advertisement, a [[dialogs]] of the site file closes it."
-"""What to do about a control that something lies over."""
+"""What to do about a control that is covered."""
 TEXT = "(element, most) => (element.innerText || element.textContent || '').slice(0, most)"
 
 T = TypeVar("T")
@@ -53,27 +54,27 @@ NO_NAMES: Names = {}
 
 
 class Located(NamedTuple):
-    """A visible element, to be `held`, and the selector that it was found by."""
+    """A visible element, which the caller must dispose of (`held`), and the selector that found it."""
 
     element: ElementHandle
     selector: str
     has_moved: bool = False
-    """Whether that selector is not one of the site file."""
+    """Whether the selector is a replacement, not one of the site file."""
 
 
 class PageElements(GuardedPage):
-    """Elements of one page of the site; `found` tells by which selector each control was found last."""
+    """The elements of one page of the site; `found` maps fields to the selector that last found their control."""
 
     def __init__(self, page: Any, origin: str) -> None:
         super().__init__(page, origin)
         self.found: dict[str, str] = {}
         self.moved: dict[tuple[str, ...], tuple[str, ...]] = {}
-        """Selectors of controls that have moved, by those of the site file, behind which they are tried."""
+        """Replacement selectors of moved controls, by those of the site file, after which they are tried."""
         self._covered: dict[tuple[str, ...], str] = {}
-        """What lay over all elements of the selectors when they were last to be clicked."""
+        """What covered all elements of the selectors at the last attempt to click them."""
 
     async def find(self, selectors: Sequence[str], names: Names = NO_NAMES, *, field: str = "") -> ElementHandle | None:
-        """Return the first visible element of the first selector that has one, to be `held`; None where none has."""
+        """Return the first visible element of the first selector that has one, or None; the caller disposes of it."""
         located = await self._locate(selectors, names, field)
         return located.element if located else None
 
@@ -94,14 +95,14 @@ class PageElements(GuardedPage):
             return True
 
     async def found_by(self, selectors: Sequence[str]) -> str:
-        """Return the selector by which `find` finds an element; an empty text where there is none."""
+        """Return the selector by which `find` finds an element; an empty text if there is none."""
         if (located := await self._locate(selectors)) is None:
             return ""
         async with held(located.element):
             return located.selector
 
     async def count(self, selectors: Sequence[str]) -> int:
-        """Return how many elements the first selector has that has any."""
+        """Return the number of elements of the first selector that has any."""
         for selector in selectors:
             if number := await retried(lambda chosen=selector: self.page.locator(chosen).count()):  # type: ignore[misc]
                 return int(number)
@@ -126,23 +127,23 @@ class PageElements(GuardedPage):
         return bool(await waited(lambda: self.has(selectors, names), limit))
 
     async def click(self, selectors: Sequence[str], names: Names = NO_NAMES, *, field: str = "") -> bool:
-        """Click the first visible element of the selectors that nothing lies over; tell whether there was one."""
+        """Click the first visible element of the selectors that is not covered; tell whether there was one."""
         return await retried(lambda: self._click(selectors, names, field))
 
     async def click_required(self, selectors: Sequence[str], field: str, names: Names = NO_NAMES) -> None:
-        """Click an element that may still be coming; raise `SiteChanged` that names the field where it does not."""
+        """Click an element, which may still have to appear; else raise a `SiteChanged` that names the field."""
         if not await waited(lambda: self.click(selectors, names, field=field), QUICK):
             raise self.not_clicked(field, selectors)
 
     def not_clicked(self, field: str, selectors: Sequence[str]) -> SiteChanged:
-        """Return the error of a control that could not be clicked: it lies under something, or is not there."""
+        """Return the error of a control that was not clicked, because it is covered or missing."""
         if (over := self.cover_of(selectors)) is None:
             return lacking(field, selectors)
-        where = f"lies under {over}" if over else "lies outside of the window"
+        where = f"is covered by {over}" if over else "is outside the window"
         return SiteChanged(f"The page's control '{field}' {where}, and was not clicked. {COVERED}")
 
     def cover_of(self, selectors: Sequence[str]) -> str | None:
-        """Return what lay over the control when it was last to be clicked; None where it was clicked, or not there."""
+        """Return what covered the control at the last attempt to click it; None if it was clicked or missing."""
         return self._covered.get(tuple(selectors))
 
     async def _click(self, selectors: Sequence[str], names: Names, field: str) -> bool:
@@ -152,7 +153,7 @@ class PageElements(GuardedPage):
         async with held(located.element):
             if await self._click_clear(located.element):
                 return True
-            if located.has_moved:  # another element is not certain to be that control
+            if located.has_moved:  # any other match may be another control
                 return False
             if await self._click_twin(selectors, names, field) or await self._click_patiently(located.element):
                 return True
@@ -160,7 +161,7 @@ class PageElements(GuardedPage):
         return False
 
     async def _click_twin(self, selectors: Sequence[str], names: Names, field: str) -> bool:
-        """Click the first of all matching elements that nothing lies over; tell whether there is one."""
+        """Click the first of all matching elements that is not covered; tell whether there is one."""
         for selector in selectors:
             is_clicked = False
             for number, element in enumerate(await self._query_all(filled(selector, names) + VISIBLE)):
@@ -172,27 +173,27 @@ class PageElements(GuardedPage):
         return False
 
     async def click_element(self, element: ElementHandle) -> bool:
-        """Click an element once nothing lies over it; tell whether that was so soon enough."""
+        """Click an element as soon as it is not covered; tell whether it was clicked in time."""
         return await self._click_clear(element) or await self._click_patiently(element)
 
     async def _click_patiently(self, element: ElementHandle) -> bool:
-        """Have Playwright click, which waits for what lies over an element to go, and clicks nothing else."""
+        """Click through Playwright, which waits until the element is not covered and clicks nothing else."""
         self.stay_home()
         try:
             await element.click(timeout=COVER_LIMIT)
         except PlaywrightTimeout:
-            return await self._click_clear(element)  # disabled: it ignores a click, as a person finds out by one
+            return await self._click_clear(element)  # if it is only disabled, a click reaches it without effect
         return True
 
     async def _click_clear(self, element: ElementHandle) -> bool:
-        """Click the middle of an element unless something lies over that; tell whether it was clicked."""
+        """Click the middle of an element unless that is covered; tell whether it was clicked."""
         spot = await spot_of(element, self.origin)
         if spot.is_clear:
             await self.click_at(spot.x, spot.y)
         return spot.is_clear
 
     async def hover(self, selectors: Sequence[str], shows: Callable[[], Awaitable[bool]]) -> bool:
-        """Point at an element until what that shows is there; tell whether it came."""
+        """Hover over an element until `shows` returns true; tell whether it did."""
         for _ in range(HOVERS):
             if (element := await self.find(selectors)) is None:
                 return False
@@ -206,7 +207,7 @@ class PageElements(GuardedPage):
         return False
 
     async def stored(self, key: str) -> str:
-        """Return an item of localStorage, empty where there is none."""
+        """Return an item of localStorage, empty if there is none."""
         script = "([origin, key]) => location.origin === origin ? localStorage.getItem(key) : null"
         return str(await retried(lambda: self.page.evaluate(script, [self.origin, key])) or "")
 
@@ -221,7 +222,7 @@ class PageElements(GuardedPage):
         return await retried(lambda: _explained(self.page.query_selector_all(selector), selector))
 
     async def _query_only(self, selector: str) -> ElementHandle | None:
-        """Return the element of a selector, for as long as it has no other one."""
+        """Return the element of a selector if it has exactly one."""
         found = await self._query_all(selector)
         if len(found) == 1:
             return found[0]
@@ -241,7 +242,7 @@ class PageElements(GuardedPage):
 
 
 async def waited(look: Callable[[], Awaitable[T]], limit: float) -> T | None:
-    """Return what `look` returns as soon as that is something; None after `limit` milliseconds."""
+    """Return the result of `look` as soon as it is truthy; None after `limit` milliseconds."""
     begun = time.monotonic()
     while not (found := await look()):
         taken = time.monotonic() - begun
@@ -252,7 +253,7 @@ async def waited(look: Callable[[], Awaitable[T]], limit: float) -> T | None:
 
 
 def filled(selector: str, names: Names) -> str:
-    """Return a selector with each `{name}` replaced; what is put in stands within quotes there."""
+    """Return a selector with each `{name}` replaced; the text is escaped for use within quotes."""
     for name, text in names.items():
         quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("'", "\\'")
         selector = selector.replace(f"{{{name}}}", "".join(quoted.splitlines()))
@@ -260,7 +261,7 @@ def filled(selector: str, names: Names) -> str:
 
 
 def lacking(field: str, selectors: Sequence[str]) -> SiteChanged:
-    """Return the error of a page that has none of a field's elements."""
+    """Return the error of a page without any of a field's elements."""
     looked_for = as_line(" | ".join(selectors))
     return SiteChanged(f"The page's control '{field}' was not found (looked for {looked_for}). {ADVICE}")
 

@@ -1,4 +1,4 @@
-"""Whether a page shows an answer where there is none: after an error some do so for good, until they reload."""
+"""Detects a locked page: after an error some pages show an answer in progress until they are reloaded."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bridge.sites.site_file.page_elements import waited
 
 
 class PageLock:
-    """Looks at one page between two turns."""
+    """The check of one page between two turns."""
 
     def __init__(self, composer: ComposerSend, drift: Drift) -> None:
         self._composer = composer
         self._drift = drift
         self._is_always_shown = False
-        """Whether an empty chat shows an answer, too: then what the site file names tells nothing of a lock."""
+        """Whether even an empty chat shows an answer in progress, so that the site file's sign does not show a lock."""
 
     async def holds(self) -> bool:
         """Tell whether the page is locked."""
@@ -27,14 +27,14 @@ class PageLock:
         return not await self._rests()
 
     async def judge_empty_chat(self) -> None:
-        """Note, of a chat that has just been loaded, whether even that shows an answer."""
+        """Check whether an empty chat that has just been loaded shows an answer in progress, and warn if it does."""
         if await self._rests():
             return
         self._is_always_shown = True
         self._drift.note("control always shown", "composer", "stop_button")
         logger.warning(
-            "The page shows composer.stop_button, or composer.busy, in an empty chat: let its selector fit only what is"
-            " there while the site answers"
+            "The page shows composer.stop_button, or composer.busy, in an empty chat: its selector must match only what"
+            " is there while the site answers"
         )
 
     async def _rests(self) -> bool:

@@ -1,4 +1,4 @@
-"""Opens menus step by step, and closes them; a step is a click, or with `hover:` before it a look at what it shows."""
+"""Opens menus step by step, and closes them; a step is a click, or with the prefix `hover:` a hover."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from bridge.sites.site_file.page_elements import NO_NAMES, Names, PageElements, 
 
 HOVER = "hover:"
 TRIES = 3
-"""How often a step is made: a page that is still moving ignores one."""
+"""How often a step is tried: a page that is still moving may ignore it."""
 STEP_LIMIT = 1_000
-"""Milliseconds until a step has shown what comes next."""
+"""Milliseconds that the next element has to appear after a step."""
 
 
 async def open_menu(
     page: PageElements, steps: Sequence[str], target: Sequence[str], field: str, names: Names = NO_NAMES
 ) -> bool:
-    """Make the steps until the target is there; tell whether it came, and raise where a step's element is missing."""
+    """Do the steps until the target is there; tell whether it appeared, and raise if a step's element is missing."""
     for number, step in enumerate(steps):
         following = target if number + 1 == len(steps) else (steps[number + 1].removeprefix(HOVER),)
         if not await _step(page, step, following, f"{field}.open", names):
@@ -26,7 +26,7 @@ async def open_menu(
 
 
 async def close_menu(page: PageElements, steps: Sequence[str], way: str, inside: Sequence[str]) -> None:
-    """Close a menu as the page wants it, if something of it is still there."""
+    """Close a menu: by Escape, or with `trigger`, if it is still open, by a click on the first step's element."""
     if not steps or not way:
         return
     if way == "escape":
@@ -36,7 +36,7 @@ async def close_menu(page: PageElements, steps: Sequence[str], way: str, inside:
 
 
 async def _step(page: PageElements, step: str, following: Sequence[str], field: str, names: Names) -> bool:
-    """Make one step; tell whether what follows came. What is there already needs no step: a click would close it."""
+    """Do one step; tell whether `following` appeared. If it is there already, a click would close it."""
     selector = (step.removeprefix(HOVER),)
     for _ in range(TRIES):
         if await page.has(following, names):

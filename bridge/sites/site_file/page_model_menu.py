@@ -1,4 +1,4 @@
-"""Chooses a model in the page's menu; an entry is known by its whole name, since one may begin like another."""
+"""Chooses a model in the page's menu; an entry is matched by its whole name, since one may begin like another."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bridge.sites.site_file.page_switches import shows
 
 MODEL = "{model}"
 MOST = 100
-"""Entries of a menu that are looked at."""
+"""The most entries of a menu that are read."""
 
 
 class PageModelMenu:
@@ -29,7 +29,7 @@ class PageModelMenu:
     async def choose(self, *wanted: str) -> bool:
         """Choose the model that the page calls one of `wanted`; tell whether anything was clicked.
 
-        Raises `SiteChanged` where the menu has none of these names, or does not take it.
+        Raises `SiteChanged` if the menu has none of these names, or does not accept the choice.
         """
         if (is_set := await retried(lambda: self._set_native(wanted))) is not None:
             return is_set
@@ -44,11 +44,11 @@ class PageModelMenu:
         finally:
             await close_menu(self._page, self._menu.open, self._menu.close, tuple(entries))
         if self._menu.shown_by and not await waited(lambda: self._is_chosen(wanted), QUICK):
-            raise SiteChanged(f"The page's menu does not take the model {_quoted(wanted)}.")
+            raise SiteChanged(f"The page's menu does not accept the model {_quoted(wanted)}.")
         return is_clicked
 
     async def _set_native(self, wanted: Sequence[str]) -> bool | None:
-        """Choose the model in a native list; tell whether it was another one, None where there is none."""
+        """Choose the model in a native list; tell whether the choice changed; None if the menu is not a native list."""
         if (element := await self._page.find(self._menu.open, field="model_menu.open")) is None:
             return None
         async with held(element):
@@ -69,9 +69,9 @@ class PageModelMenu:
         return any(ends_with(text, name) for text in texts for name in wanted)
 
     async def _choose(self, wanted: Sequence[str], entries: Mapping[str, str]) -> bool:
-        """Click the entry of the model: the only one that a selector with `{model}` finds, else the one by its text.
+        """Click the model's entry: the only one that a selector with `{model}` finds, else the one with its name.
 
-        `entries` has selectors, and the entry of the site file that each was made of.
+        `entries` maps selectors to the entries of the site file from which they were made.
         """
         names: list[str] = []
         is_covered = False
@@ -86,18 +86,18 @@ class PageModelMenu:
                             return is_clicked
                         is_covered = True
         if is_covered:
-            raise SiteChanged(f"The page's menu has the model {_quoted(wanted)}, but something lies over it. {COVERED}")
-        there = ", ".join(dict.fromkeys(names)) or "no entry that is seen"
+            raise SiteChanged(f"The page's menu has the model {_quoted(wanted)}, but something covers it. {COVERED}")
+        there = ", ".join(dict.fromkeys(names)) or "no visible entry"
         raise SiteChanged(f"The page's menu has no model {_quoted(wanted)}; it has {there}.")
 
     async def _click(self, element: ElementHandle) -> bool | None:
-        """Tell whether the entry was clicked, or was chosen already; None where something lies over it."""
+        """Click the entry unless it is chosen already; tell whether it was clicked; None if something covers it."""
         if self._menu.state is not None and await shows(self._page, element, self._menu.state):
             return False
         return await self._page.click_element(element) or None
 
     async def _name_of(self, element: ElementHandle) -> str:
-        """Return the name of an entry: the text of its part that holds it, or all of it."""
+        """Return the name of an entry: the text of its part `name`, or all of its text."""
         if not self._menu.name:
             return await self._page.text_of(element)
         if (part := await element.query_selector(self._menu.name)) is None:
@@ -111,6 +111,6 @@ def _quoted(names: Sequence[str]) -> str:
 
 
 def ends_with(text: str, name: str) -> bool:
-    """Tell whether a text is a name, or ends with it as a word of its own."""
+    """Tell whether a text is the name, or ends with it as a separate word."""
     before = text[: -len(name)] if text.endswith(name) else None
     return before is not None and (not before or (not before[-1].isalnum() and before[-1] not in "-._"))

@@ -1,4 +1,4 @@
-"""The page's half of a site file: how one signs in, the composer, buttons, switches."""
+"""The page's half of a site file: login, composer, buttons, switches."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class Sign(Entry):
     """Something that shows a state of the page; exactly one of `selector`, `url`, `storage`, `cookie`, `call`."""
 
     selector: Selector | None = Field(None, description="a visible element")
-    text: Pattern | None = Field(None, description="what its text must hold")
-    url: Pattern | None = Field(None, description="what the page's address must hold")
+    text: Pattern | None = Field(None, description="what its text must contain")
+    url: Pattern | None = Field(None, description="what the page's address must contain")
     storage: str | None = Field(None, description="a key of localStorage that is not empty")
     cookie: str | None = Field(None, description="a cookie of the site that is not empty")
-    call: str | None = Field(None, description="path of one of the page's own calls, whose answer meets `when`")
+    call: str | None = Field(None, description="path of one of the page's own calls, whose reply meets `when`")
     when: When = Field(
         {},
-        description="conditions on the JSON answer of `call`; `$status` is its HTTP status, and without it an answer "
-        "of 429 or 5xx shows nothing",
+        description="conditions on the JSON reply to `call`; `$status` is its HTTP status, and without it a reply "
+        "with 429 or 5xx shows nothing",
     )
 
     @model_validator(mode="after")
@@ -39,24 +39,24 @@ class Sign(Entry):
 
 
 class Dialog(Entry):
-    """Something that may lie over the page and is closed by hand: news, an age question, an advertisement."""
+    """A dialog that may cover the page, which the bridge closes: news, an age question, an advertisement."""
 
     selector: Selector = Field(description="the dialog, while it is shown")
     close: Selectors = Field((), description="what is clicked to close it; without one Escape is pressed")
 
 
 class Login(Entry):
-    """How the page shows whether somebody is signed in."""
+    """How the page shows whether the account is signed in."""
 
     signed_in: tuple[Sign, ...] = Field((), description="any of these proves it")
     signed_out: tuple[Sign, ...] = Field((), description="any of these disproves it, whatever else is there")
     guest: bool = Field(False, description="whether a visitor may chat without an account")
-    settle: float = Field(0.0, ge=0, le=30, description="seconds after which signs of being signed out may still come")
-    user_field: Selectors = Field((), description="field for the user in a plain login form, where there is one")
+    settle: float = Field(0.0, ge=0, le=30, description="seconds within which signs of being signed out may appear")
+    user_field: Selectors = Field((), description="field for the user in a plain login form, if there is one")
     password_field: Selectors = Field((), description="field for the password in that form")
-    submit: Selectors = Field((), description="button that sends the form; without one Enter is pressed")
-    storage_token: str | None = Field(None, description="key of localStorage where a bare token signs in")
-    cookie_token: str | None = Field(None, description="name of the cookie where a bare token signs in")
+    submit: Selectors = Field((), description="button that submits the form; without one Enter is pressed")
+    storage_token: str | None = Field(None, description="key of localStorage for a bare token that signs in")
+    cookie_token: str | None = Field(None, description="name of the cookie for a bare token that signs in")
     in_indexed_db: bool = Field(True, description="whether IndexedDB belongs to the login")
 
 
@@ -64,21 +64,21 @@ class Composer(Entry):
     """Where the prompt goes, and how it is sent."""
 
     box: Selectors = Field(min_length=1, description="the text box: textarea, input or contenteditable")
-    ready: Selector | None = Field(None, description="an element that is there once the page takes a prompt")
+    ready: Selector | None = Field(None, description="an element that is there once the page accepts a prompt")
     fill: Literal["auto", "value", "insert", "paste", "breaks"] = Field(
         "auto",
-        description="value sets it as a form does, insert types all of it in one go, paste makes a paste event, breaks "
-        "inserts it with line breaks in place of paragraphs; auto is value for fields of forms, insert for known "
+        description="value sets it as a form does, insert types all of it in one step, paste makes a paste event, "
+        "breaks inserts it with line breaks in place of paragraphs; auto is value for form fields, insert for known "
         "editors, breaks for others",
     )
-    limit: int | None = Field(None, gt=0, description="UTF-16 units that it takes; four million without it")
+    limit: int | None = Field(None, gt=0, description="the longest prompt, in UTF-16 units; four million without it")
     send: Literal["enter", "button"] = Field("enter", description="what sends the prompt")
     send_button: Selectors = Field((), description="the button itself, not what is around it")
     stop_button: Selectors = Field((), description="what stops an answer")
-    continue_button: Selectors = Field((), description="what has an answer go on that broke off at its length")
+    continue_button: Selectors = Field((), description="what continues an answer that was cut at its length limit")
     new_chat: Selectors = Field((), description="what begins a new chat; without one its address is loaded")
     messages: Selectors = Field((), description="messages of the conversation; a new chat shows none")
-    busy: Selectors = Field((), description="what is there only while the site answers, beside the stop button")
+    busy: Selectors = Field((), description="what is there only while the site answers, besides the stop button")
 
     @model_validator(mode="after")
     def _has_button(self) -> Self:
@@ -91,9 +91,9 @@ class State(Entry):
     """How an element shows that it is on; exactly one of `attribute`, `has_class`, `text`, `present`, `storage`."""
 
     attribute: str | None = Field(None, description="name of an attribute that has the value `on`")
-    on: str = Field("true", description="value of `attribute` or `storage` where it is on")
-    has_class: str | None = Field(None, description="a class that it has where it is on")
-    text: Pattern | None = Field(None, description="what its text holds where it is on")
+    on: str = Field("true", description="value of `attribute` or `storage` while it is on")
+    has_class: str | None = Field(None, description="a class that it has while it is on")
+    text: Pattern | None = Field(None, description="what its text contains while it is on")
     present: bool | None = Field(None, description="whether it is on when the element is there")
     storage: str | None = Field(None, description="key of localStorage that has the value `on`")
 
@@ -108,12 +108,12 @@ class State(Entry):
 class Switch(Entry):
     """A switch of the page, or two entries of a menu of which one is chosen."""
 
-    open: Selectors = Field((), description="what is clicked, or pointed at with `hover:`, one after the other")
-    control: Selectors = Field((), description="the switch, which is clicked to turn it")
+    open: Selectors = Field((), description="what is clicked, or with `hover:` hovered over, one after the other")
+    control: Selectors = Field((), description="the switch, which is clicked to change it")
     on: Selectors = Field((), description="in a menu: the entry for on")
     off: Selectors = Field((), description="in a menu: the entry for off")
-    shown_by: Selectors = Field((), description="the element that has the state; without one the switch itself")
-    state: State = Field(description="how one sees that it is on")
+    shown_by: Selectors = Field((), description="the element that shows the state; without one the switch itself")
+    state: State = Field(description="what shows that it is on")
     close: Literal["", "escape", "trigger"] = Field(
         "", description="how the menu is closed: by Escape, by a second click on the first of `open`, or by itself"
     )
@@ -126,7 +126,7 @@ class Switch(Entry):
 
 
 class Menu(Entry):
-    """The page's choice of a model: an entry is found by its whole text, since one name may begin like another."""
+    """The page's choice of a model: an entry is matched by its whole text, since one name may begin like another."""
 
     open: Selectors = Field(
         min_length=1,
@@ -135,23 +135,25 @@ class Menu(Entry):
     entry: Selectors = Field(
         (), description="an entry of the menu; `{model}` stands for the page's name; none for a native list"
     )
-    name: str = Field("", description="the part of the entry that holds its name, where that is not all of its text")
+    name: str = Field("", description="the part of the entry with its name, if that is not all of its text")
     shown_by: Selectors = Field((), description="the element whose text ends with the name of the chosen model")
     state: State | None = Field(None, description="how an entry shows that it is chosen")
     close: Literal["", "escape", "trigger"] = Field("", description="how the menu is closed, as for a switch")
 
 
 class Upload(Entry):
-    """How files are given to the page."""
+    """How files are uploaded."""
 
-    open: Selectors = Field((), description="what is clicked first, where the input comes only then")
-    input: Selectors = Field(min_length=1, description="the page's own input of the kind file, visible or not")
-    card: Selector = Field(description="the element that a file of the prompt has while it is attached")
+    open: Selectors = Field((), description="what is clicked first, if the input appears only then")
+    input: Selectors = Field(min_length=1, description="the page's own file input, visible or not")
+    card: Selector = Field(description="the element that shows an attached file of the prompt")
     busy: Selector | None = Field(
-        None, description="there as long as a file is being read; where it is not seen, a second without an open call"
+        None, description="there while a file is being read; if it is never seen, a second without an open call counts"
     )
-    failed: Selector | None = Field(None, description="there when a file was refused")
+    failed: Selector | None = Field(None, description="there when a file was rejected")
     calls: tuple[str, ...] = Field(
-        (), description="paths of the page's own calls that take a file, `*` is anything: one that fails refuses it"
+        (),
+        description="paths of the page's own calls that upload a file, `*` is anything: if one fails, the file is "
+        "rejected",
     )
-    remove: Selector | None = Field(None, description="button that takes a file away again")
+    remove: Selector | None = Field(None, description="button that removes a file")

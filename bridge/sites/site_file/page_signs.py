@@ -1,6 +1,6 @@
-"""What the page shows of its state: signs of being signed in or out, and of a check that wants a human.
+"""Looks for signs of the page's state: signed in, signed out, a check for a human.
 
-A sign may be an answer to one of the page's own calls, such as that for the user: the newest one of each path counts.
+A sign may be the reply to one of the page's own calls, such as the one for the user: the newest of each path counts.
 """
 
 from __future__ import annotations
@@ -21,36 +21,34 @@ from bridge.sites.site_file.page_elements import PageElements
 from bridge.sites.site_file.page_schema import Sign
 
 NOTHING = ("", "null")
-"""What a call says that has nothing to tell."""
+"""Bodies of replies without content."""
 LONGEST_REPLY = 1 << 20
-"""Bytes of an answer that are read for a sign."""
-
-
+"""The longest reply that is read for a sign, in bytes."""
 STATUS = "$status"
 
 
 class _Answer(NamedTuple):
     status: int
-    """That of HTTP; 0 where no answer came."""
+    """The HTTP status; 0 if no reply came."""
     document: Any = None
     is_read: bool = False
-    """Whether the document is what the answer says: `null`, or nothing, as well, but no web page of a proxy."""
+    """Whether the document is the site's reply, also `null` or an empty one, but not a proxy's web page."""
 
     @property
     def failure(self) -> BridgeError | None:
-        """Return why it tells nothing of the account, where the site did not get to answer."""
+        """Return why it says nothing about the account, if the site itself did not answer."""
         if self.status:
             return overload(self.status)
         return NetworkError("The site, or the network on the way to it, is down.")
 
     def shows(self, when: When) -> bool:
-        """Tell whether it meets conditions; what is not in an answer that failed, or is no JSON, is not missing."""
+        """Tell whether it meets the conditions; a failed reply, or one that is not JSON, does not count as lacking."""
         is_telling = STATUS in when or self.status == 401 or (self.is_read and self.failure is None)
         return is_telling and holds(when, self.document, {STATUS: self.status})
 
 
 class PageSigns:
-    """Looks for signs on one page; `take` is given the answers to the page's own calls."""
+    """The signs of one page; `take` receives the replies to the page's own calls."""
 
     def __init__(self, page: PageElements, paths: Sequence[str]) -> None:
         self._page = page
@@ -58,7 +56,7 @@ class PageSigns:
         self._answers: dict[str, _Answer] = {}
 
     def take(self, reply: Reply) -> None:
-        """Note an answer to one of the page's calls."""
+        """Record the reply to one of the page's calls."""
         if reply.failure in NO_NET_ERRORS or not any(fnmatchcase(reply.path, path) for path in self._paths):
             return
         status = 0 if reply.failure else reply.response.status
@@ -71,16 +69,16 @@ class PageSigns:
 
     @property
     def failure(self) -> BridgeError | None:
-        """Return why the calls tell nothing of the account, where the site or the network failed all of them."""
+        """Return why the calls say nothing about the account, if the site or the network failed all of them."""
         failures = [answer.failure for answer in self._answers.values()]
         return failures[0] if failures and all(failures) else None
 
     def forget(self) -> None:
-        """Forget what the page's calls were answered: it is reloaded, and makes them again."""
+        """Forget the replies, because the page is reloaded and repeats its calls."""
         self._answers.clear()
 
     async def seen(self, signs: Iterable[Sign]) -> Sign | None:
-        """Return the first sign that is there; all are looked for at once."""
+        """Return the first sign that is there; all are looked for concurrently."""
         signs = tuple(signs)
         found = await asyncio.gather(*map(self._is_there, signs))
         return next((sign for sign, is_there in zip(signs, found, strict=True) if is_there), None)
@@ -108,5 +106,5 @@ class PageSigns:
 
 
 def paths_of(signs: Iterable[Sign]) -> tuple[str, ...]:
-    """Return the paths of the page's own calls that signs are about."""
+    """Return the paths of the page's own calls that the signs refer to."""
     return tuple(dict.fromkeys(sign.call for sign in signs if sign.call))

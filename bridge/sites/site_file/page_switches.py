@@ -1,4 +1,4 @@
-"""Turns the page's switches for thinking and search: each is turned and read back, since a click may be lost."""
+"""Sets the page's switches for thinking and search, and reads each back, since a click may be lost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bridge.sites.site_file.page_menus import close_menu, open_menu
 from bridge.sites.site_file.page_schema import State, Switch
 
 TURNS = 2
-"""One that has had no effect is repeated once: a page that is still settling may ignore it, or take it back."""
+"""Attempts for each switch: a page that is still loading may ignore the first click, or undo it."""
 
 
 class PageSwitch:
@@ -29,23 +29,23 @@ class PageSwitch:
         self._shown_by = switch.shown_by or switch.control or switch.on
 
     async def set(self, wanted: bool) -> None:
-        """Turn the switch; a missing one matters only where it must be on, since the request is checked as well."""
+        """Set the switch; a missing one matters only if it must be on, since the request is checked as well."""
         for _ in range(TURNS):
             if await self.is_on() is wanted:
                 return
             is_there = await self._turn(wanted)
             if not is_there and not wanted:
                 return
-            if await waited(lambda: self._stands(wanted), QUICK):
+            if await waited(lambda: self._is_set(wanted), QUICK):
                 return
         if wanted:
             raise SiteChanged(f"The page's switch '{self._name}' is not on after it was turned on {TURNS} times.")
 
     async def is_on(self) -> bool | None:
-        """Return how the switch stands; None where the page does not show it now."""
+        """Return whether the switch is on; None if the page does not show it now."""
         return await state_of(self._page, self._switch.state, self._shown_by)
 
-    async def _stands(self, wanted: bool) -> bool:
+    async def _is_set(self, wanted: bool) -> bool:
         return await self.is_on() in (wanted, None)
 
     async def _turn(self, wanted: bool) -> bool:
@@ -55,7 +55,7 @@ class PageSwitch:
         if switch.open:
             await open_menu(self._page, switch.open, target, self._name)
         try:
-            if switch.control and await self.is_on() is wanted:  # the menu shows that it stands right already
+            if switch.control and await self.is_on() is wanted:  # the opened menu shows that it is set already
                 return True
             if wanted:
                 return await self._click(target)
@@ -64,7 +64,7 @@ class PageSwitch:
             await close_menu(self._page, switch.open, switch.close, target)
 
     async def _click(self, target: Sequence[str]) -> bool:
-        """Click what must be there; where it has moved, tell whether it was clicked: it may stand right already."""
+        """Click a required element; if it has moved, click it there unless it is on already; raise if it is missing."""
         if await waited(lambda: self._page.click(target), QUICK):
             return True
         is_covered = self._page.cover_of(target) is not None
@@ -74,7 +74,7 @@ class PageSwitch:
 
 
 async def state_of(page: PageElements, state: State, shown_by: Sequence[str], names: Names = NO_NAMES) -> bool | None:
-    """Return whether an element, or an item of localStorage, shows that something is on; None where it is not there."""
+    """Return whether an element, or an item of localStorage, shows the state on; None if it is not there."""
     if state.storage is not None:
         return await page.stored(state.storage) == state.on
 
@@ -88,7 +88,7 @@ async def state_of(page: PageElements, state: State, shown_by: Sequence[str], na
 
 
 async def shows(page: PageElements, element: ElementHandle, state: State) -> bool:
-    """Tell whether an element shows that it is on."""
+    """Tell whether an element shows the state on."""
     if state.present is not None:
         return state.present
     if state.attribute is not None:

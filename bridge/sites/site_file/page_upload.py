@@ -1,4 +1,4 @@
-"""Gives the files of a prompt to the page's own input, and waits until the page has read them."""
+"""Uploads the files of a prompt through the page's own input, and waits until the page has read them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from bridge.sites.site_file.schema import SiteFile
 MOST_LEFT_OVER = 50
 ORIGIN = "() => location.origin"
 QUIET = 1.0
-"""Seconds without an unanswered call after which a page has sent its files, where nothing else shows that."""
+"""Seconds without an unanswered call after which the files count as sent, if nothing else shows that."""
 NO_FILE = range(400, 500)
-"""HTTP status of a call that says that the file is at fault, where neither the site file nor HTTP knows better."""
+"""HTTP statuses of a call that blame the file, unless the site file or HTTP gives them another meaning."""
 Notices = Callable[[], Awaitable[Sequence[str]]]
 
 
 class FileCalls:
-    """The page's own calls that take files, as far as they were refused."""
+    """The last refusal of the page's own calls that upload files."""
 
     def __init__(self, site: SiteFile) -> None:
         self.paths = site.upload.calls if site.upload else ()
@@ -39,7 +39,7 @@ class FileCalls:
         self._rules = RefusalRules(site)
 
     def take(self, reply: Reply) -> None:
-        """Note what came of a call."""
+        """Record the refusal or failure of a call."""
         if not any(fnmatchcase(reply.path, path) for path in self.paths):
             return
         if reply.failure:
@@ -51,7 +51,7 @@ class FileCalls:
 
 
 class PageUpload:
-    """The page's way for files; `may_act` is asked right before the page gets them."""
+    """The upload through one page; `may_act` is called right before the page gets the files."""
 
     def __init__(
         self,
@@ -67,10 +67,10 @@ class PageUpload:
         self._is_telling = is_telling
         self._may_act = may_act
         self._was_busy = False
-        """Whether the page has shown that it reads a file."""
+        """Whether the page has shown that it is reading a file."""
 
     async def attach(self, files: Sequence[Attachment], limit: float, notices: Notices) -> None:
-        """Upload the files within `limit` seconds; raise `FileRejected` where the page does not take one."""
+        """Upload the files within `limit` seconds; raise `FileRejected` if the page rejects one."""
         await self._remove_left_over()
         self._calls.refused, self._was_busy = None, False
         field = await self._input()
@@ -102,7 +102,7 @@ class PageUpload:
         return await self._page.count((upload.card,)) >= len(files)
 
     async def _sent(self) -> None:
-        """Wait until the page has sent what it was given, which it reads while it does: then nobody needs the files."""
+        """Wait until the page has sent the files, which it reads while sending; then they can be deleted."""
         clock = asyncio.get_running_loop().time
         quiet_since = clock()
         while clock() < quiet_since + QUIET:
@@ -111,7 +111,7 @@ class PageUpload:
                 quiet_since = clock()
 
     async def _input(self) -> ElementHandle:
-        """Return the page's input for files, which is mostly hidden, in a document of the site."""
+        """Return the page's file input, visible or not; raise `LeftSite` if it is not in a document of the site."""
         if (field := await self._find()) is None:
             for step in self._upload.open:
                 await self._page.click_required((step,), "upload.open")
@@ -129,7 +129,7 @@ class PageUpload:
         return None
 
     async def _remove_left_over(self) -> None:
-        """Take away the files of an earlier try."""
+        """Remove the files of an earlier attempt from the composer."""
         for _ in range(MOST_LEFT_OVER):
             if not await self._page.count((self._upload.card,)):
                 return

@@ -1,4 +1,4 @@
-"""A job that the site works on while the page asks for its state again and again."""
+"""Follows a job of the site whose state the page polls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bridge.sites.site_file.wire_schema import Poll
 
 
 class PollJob:
-    """The job of one turn: first what names it, then its states."""
+    """The job of one turn: first its id, then its states."""
 
     def __init__(self, poll: Poll) -> None:
         self._job = JsonPath(poll.job)
@@ -24,18 +24,18 @@ class PollJob:
         self._media = JsonPath(poll.media) if poll.media else None
         self._count = JsonPath(poll.count) if poll.count else None
         self.id = ""
-        """The job's name, empty until the site has given it."""
+        """The job's id, empty until the site has assigned it."""
 
-    def read_name(self, document: Any, variables: Mapping[str, Any]) -> bool:
-        """Take the job's name from an answer to the prompt, and tell whether it was there."""
+    def read_id(self, document: Any, variables: Mapping[str, Any]) -> bool:
+        """Read the job's id from a response to the prompt; tell whether it was there."""
         found = as_id(self._job.first(document, variables))
         self.id = self.id or found
         return bool(found)
 
     def result(self, document: Any, variables: Mapping[str, Any]) -> Sequence[str] | None:
-        """Return the addresses of what was made, once it is done; raise a `SiteError` where the site has given it up.
+        """Return the addresses of the media once the job is done; raise a `SiteError` if it has failed.
 
-        A state that is not known counts as work going on.
+        A job in an unknown state counts as running.
         """
         record = self._record.first(document, {**variables, "$job": self.id}) if self.id else None
         if record is None:

@@ -1,6 +1,6 @@
-"""Judges the requests that the page wants to send by what its site file says of them; no I/O.
+"""Checks the requests that the page wants to send against its site file; no I/O.
 
-A text is never part of what it says: a reason names the path, and shows switches and numbers at most.
+The reasons never quote a text: they name the path, and show switches and numbers at most.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from bridge.sites.site_file.sent_messages import SentMessages, is_at_call, is_ca
 from bridge.sites.site_file.wire_schema import Flag
 
 _NO_PARENT = ("", "0")
-"""What stands for no message before, beside a field that is absent or null."""
+"""Values that mean that there is no previous message, besides a field that is absent or null."""
 
 
 class PromptCheck:
-    """Judges requests by one site file; holds nothing of a turn."""
+    """The check of requests by one site file; keeps no state of a turn."""
 
     def __init__(self, site: SiteFile) -> None:
         self._request = site.request
@@ -39,7 +39,7 @@ class PromptCheck:
         self._prompts = tuple(JsonPath(path) for path in site.request.prompt)
 
     def role_of(self, request: PageRequest) -> Literal["prompt", "answer", "other"]:
-        """Tell what a held request is for; one that is none of those described is taken for a prompt, and judged."""
+        """Return the role of a held request; one that the site file does not describe counts as a prompt."""
         if role := self._role_of_poll(request):
             return role
         sent, messages = self._messages.read(request)
@@ -47,7 +47,7 @@ class PromptCheck:
         return "prompt" if "prompt" in roles else "answer" if "answer" in roles else "other"
 
     def _role_of_poll(self, request: PageRequest) -> Literal["answer", "other"] | None:
-        """Tell what a request of long polling is that carries no prompt: one that fetches, or posts pongs."""
+        """Return the role of a long-polling request without a prompt, which fetches or posts pongs; else None."""
         if request.method == SOCKET or not any(is_at_call(call, request.url) for call in self._polled):
             return None
         if request.method.upper() == "GET":
@@ -57,7 +57,7 @@ class PromptCheck:
     def _role_of_message(self, request: PageRequest, read: ReadRequest) -> Literal["prompt", "answer", "other"]:
         own = self._messages.own
         if own.when and is_call(own, request, read):
-            return "prompt"  # said more exactly than by its path, so `others` may name all the rest
+            return "prompt"  # `when` is more specific than a path, so `others` may name all the rest
         if any(is_call(call, request, read) for call in self._others):
             return "other"
         if is_call(own, request, read):
@@ -65,7 +65,7 @@ class PromptCheck:
         return "answer" if any(is_call(call, request, read) for call in self._answers) else "prompt"
 
     def differences(self, turn: Turn, request: PageRequest, model: SiteModel | None = None) -> Sequence[str]:
-        """Return how a request differs from the one for `turn`; empty means that it may leave."""
+        """Return how a request differs from the one for `turn`; empty means that it may be sent."""
         sent, messages = self._messages.read(request)
         prompts = self._messages.prompts(sent, messages)
         if len(prompts) > 1 or not messages or (prompts and prompts[0].document is None):
@@ -85,12 +85,12 @@ class PromptCheck:
         ]
 
     def conversation_of(self, request: PageRequest) -> str | None:
-        """Return the id of the conversation that a request names; one that the site did not give does not count."""
+        """Return the conversation id in a request; an id that the site did not assign does not count."""
         conversation = _id_at(self._request.conversation, self._messages.prompt(request))
         return conversation if conversation and not self.is_provisional(conversation) else None
 
     def is_provisional(self, conversation: str) -> bool:
-        """Tell whether an id is one of those that the page uses until the site gives one."""
+        """Tell whether an id is one that the page uses until the site assigns one."""
         return any(fnmatchcase(conversation, pattern) for pattern in self._provisional)
 
     def _wrong_prompt(self, turn: Turn, read: ReadRequest) -> list[str]:
@@ -145,12 +145,12 @@ _MODEL_NAME = re.compile(r"[\w.:/-]{1,64}")
 
 
 def _wrong_text(path: str, values: list[Any], prompt: str) -> str | None:
-    """Return what is wrong with the texts at a path where the prompt, and nothing else, must be."""
+    """Return why the texts at a path are not exactly the prompt, or None."""
     if len(values) > 1:
         return f"its {path} has {len(values)} texts instead of the prompt alone"
     text = values[0]
     if not isinstance(text, str):
-        return f"its {path} is no text"
+        return f"its {path} is not a text"
     return difference(path, text, prompt)
 
 
@@ -175,7 +175,7 @@ def _id_at(path: str | None, read: ReadRequest) -> str:
 
 
 def _quoted(values: list[Any]) -> str:
-    """Return a switch or a number as it is, and of anything else only the kind."""
+    """Return a switch or a number as it is, and only the type of anything else."""
     match values:
         case []:
             return "missing"

@@ -1,4 +1,4 @@
-"""How a site says no by its site file: from a frame, a body, a status or a notice of the page to an error."""
+"""Translates a site's refusals into errors by its site file: frames, bodies, statuses and notices of the page."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _KINDS: Mapping[ErrorKind, tuple[type[BridgeError], str]] = {
     "login": (LoginRequired, "The account is not signed in"),
     "human": (HumanNeeded, "The site asks for a human"),
     "rate": (RateLimited, "The site says that messages come too often"),
-    "quota": (RateLimited, "The account has used up what the site gives it"),
+    "quota": (RateLimited, "The account has used up its quota on the site"),
     "muted": (Muted, "The site has muted the account"),
     "busy": (SiteBusy, "The site is busy"),
     "refused": (SiteError, "The site refused the chat"),
-    "too_long": (ContextTooLong, "The prompt is longer than the site takes"),
-    "file": (FileRejected, "The site does not take the file"),
+    "too_long": (ContextTooLong, "The prompt is longer than the site accepts"),
+    "file": (FileRejected, "The site does not accept the file"),
     "changed": (SiteChanged, "The site does not accept the page's own request"),
 }
 _CONNECT_CODES: Mapping[str, ErrorKind] = {
@@ -47,13 +47,13 @@ _CONNECT_CODES: Mapping[str, ErrorKind] = {
     "unavailable": "busy",
     "unimplemented": "changed",
 }
-"""Codes of the Connect protocol, where the site file does not say what they mean."""
+"""The meanings of Connect's error codes, unless the site file defines them."""
 _QUOTA_WAIT = 3600.0
-"""Seconds after which a used-up quota is tried again, where the site file does not say."""
+"""Seconds before a used-up quota is tried again, unless the site file defines them."""
 _MILLISECONDS = 100_000_000_000
-"""A time since 1970 that is not smaller is in milliseconds: in seconds it would be after the year 5000."""
+"""The least time since 1970 that counts as milliseconds: in seconds it would be after the year 5000."""
 _LONGEST_REPLY = 1 << 20
-"""Bytes of the answer to a call that are read."""
+"""The longest reply to a call that is read, in bytes."""
 _WORDS = [
     JsonPath(path)
     for path in (
@@ -62,17 +62,17 @@ _WORDS = [
         *("reason", "title"),
     )
 ]
-"""Where sites commonly say in words what is wrong."""
+"""Paths at which sites commonly have an error message."""
 
 
 class RefusalRules:
-    """The refusals of one site file; of several that fit the first one counts."""
+    """The refusals of one site file; the first one that matches counts."""
 
     def __init__(self, site: SiteFile) -> None:
         self._all = site.refusals
 
     def in_document(self, document: Any, variables: Variables) -> BridgeError | None:
-        """Return what a body says is wrong."""
+        """Return the error that a body means, or None."""
         for refusal in self._all:
             has_status = not refusal.status or variables.get("$status") in refusal.status
             if refusal.when and has_status and holds(refusal.when, document, variables):
@@ -80,14 +80,14 @@ class RefusalRules:
         return None
 
     def by_status(self, status: int, document: Any = None) -> BridgeError | None:
-        """Return what an HTTP status alone says is wrong; `document` may have the site's words."""
+        """Return the error that an HTTP status alone means, or None; `document` may hold the site's message."""
         for refusal in self._all:
             if status in refusal.status and not refusal.when:
                 return refused(refusal, document, {"$status": status})
         return None
 
     def on_page(self, text: str) -> BridgeError | None:
-        """Return what a notice of the page says is wrong."""
+        """Return the error that a notice of the page means, or None."""
         text = text[:LONGEST_MATCHED]
         for refusal in self._all:
             if refusal.page_text and re.search(refusal.page_text, text):
@@ -95,7 +95,7 @@ class RefusalRules:
         return None
 
     def in_reply(self, reply: Reply, now: datetime) -> BridgeError | None:
-        """Return what came of one of the page's own calls, if it was refused."""
+        """Return the error of one of the page's own calls, if the site refused it."""
         status, body = reply.response.status, reply.body or b""
         document = _document(reply)
         variables = variables_of(reply.response.url) | {"$status": status}
@@ -103,19 +103,19 @@ class RefusalRules:
             return found
         if status >= 300 or is_challenge(reply.response):
             return refused_by_status(reply.response, now)
-        # the type says little: frameworks call HTML whatever has none
+        # the type means little: frameworks label a body without a type as HTML
         return block_page() if reply.response.content_type == HTML and body.lstrip().startswith(b"<") else None
 
 
 def refused(refusal: Refusal, document: Any, variables: Variables) -> BridgeError:
-    """Return the error of a refusal that fits, with the site's own words where it has some."""
+    """Return the error of a refusal that matches, with the site's own message if there is one."""
     said = JsonPath(refusal.message).first(document, variables) if refusal.message else None
     until = JsonPath(refusal.until).first(document, variables) if refusal.until else None
     return _error(refusal, quote(said) if isinstance(said, str) else "", _time(until))
 
 
 def refused_without_rule(document: Any) -> BridgeError:
-    """Return the error of a JSON body in place of an answer that no refusal of the site file fits."""
+    """Return the error of a JSON body in place of an answer that no refusal of the site file matches."""
     if not isinstance(document, dict):
         return SiteChanged("The site answered with a body that cannot be read in place of an answer.")
     if said := words_of(document):
@@ -124,9 +124,9 @@ def refused_without_rule(document: Any) -> BridgeError:
 
 
 def refused_by_words(refusal: SiteError, document: Any) -> SiteError:
-    """Return what a status that refuses means where no refusal of the site file fits; `document` is its body.
+    """Return the error of an HTTP status that no refusal of the site file matches; `document` is its body.
 
-    A site that says in words what is wrong with a request is none that has changed.
+    A site that explains what is wrong with a request counts as busy, not as changed.
     """
     if type(refusal) is SiteChanged and (said := words_of(document)):
         return SiteBusy(f"{refusal.message.removesuffix('.')}, and says: {said}")
@@ -134,7 +134,7 @@ def refused_by_words(refusal: SiteError, document: Any) -> SiteError:
 
 
 def refused_at_stream_end(document: Any) -> BridgeError | None:
-    """Return what the last frame of a stream of the Connect protocol says, where it is an error."""
+    """Return the error in the last frame of a Connect stream, or None."""
     error = document.get("error") if isinstance(document, dict) else None
     if error is None:
         return None
@@ -144,12 +144,12 @@ def refused_at_stream_end(document: Any) -> BridgeError | None:
 
 
 def words_of(document: Any) -> str:
-    """Return what a document says in words, where sites commonly do so; on one line, cut to a length."""
+    """Return the error message of a document, quoted as one line of limited length; empty without one."""
     return next((quote(said) for path in _WORDS if isinstance(said := path.first(document), str) and said), "")
 
 
 def said_in(reply: Reply) -> str:
-    """Return what the answer to a call says in words."""
+    """Return the error message in the reply to a call."""
     return words_of(_document(reply))
 
 

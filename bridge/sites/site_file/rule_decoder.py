@@ -1,8 +1,8 @@
 """Turns the responses of one turn into events by the rules of a site file.
 
-A frame passes these steps: one that came before, or that is for another tab, is dropped; a refusal ends the turn, an
-end marker the answer; then all rules are tried. What has ended the answer is judged once all frames of the same bytes
-are read, since a refusal may stand behind it.
+Each frame passes these steps: a repeated one, or one for another tab, is dropped; a refusal ends the turn, an end
+marker the answer; then all rules are tried. The end of an answer takes effect after all frames of the same bytes,
+since a refusal may follow it.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from bridge.sites.site_file.sent_messages import SentMessages, is_at_call
 from bridge.sites.site_file.wire_schema import Refusal
 
 BODY_LIMIT = 2.0
-"""Seconds until a refusal is judged by its HTTP status alone, where its body does not come."""
+"""Seconds to wait for the body of a refusal before only its HTTP status counts."""
 PAGE_LIMIT = 15.0
-"""Seconds until a response that calls itself a web page, and of which no byte comes, is taken for one."""
+"""Seconds after which a response labelled as a web page, of which no byte has come, counts as one."""
 EMPTY_END_LIMIT = 30.0
-"""Seconds until an end before which there was no answer is believed, on a channel that other chats have a part in: it
-may be that of the chat before, whose last words came after the prompt had left."""
+"""Seconds after which an end without an answer counts, on a channel that other chats share: it may belong to the
+previous chat, whose last frames came after the prompt was sent."""
 _MOST_NAMES = 4
-"""Keys of a frame that its shape names where no rule knows it."""
+"""The most keys of an unknown frame that its shape includes."""
 
 
 def _now() -> datetime:
@@ -50,7 +50,7 @@ def _now() -> datetime:
 
 
 class AnswerRules:
-    """What a site file says of answers, compiled once for all turns."""
+    """The part of a site file about answers, compiled once for all turns."""
 
     def __init__(self, site: SiteFile) -> None:
         self.site = site
@@ -65,7 +65,7 @@ class AnswerRules:
         self.is_shared = site.shares_channel
 
     def role_of(self, response: PageResponse) -> Literal["answer", "poll", "aside"]:
-        """Tell what a response of a turn is, by its address."""
+        """Return the role of a response of a turn, by its address."""
         if self.site.poll and is_at_call(self.site.poll.call, response.url):
             return "poll"
         call = self.answer.call
@@ -73,12 +73,12 @@ class AnswerRules:
 
     @property
     def is_single(self) -> bool:
-        """Tell whether a turn has one response, whose end must be the end of the answer."""
+        """Tell whether a turn has only one response, whose end must be the end of the answer."""
         return not (self.answer.call or self.site.poll)
 
 
 class RuleDecoder(DeferredErrorDecoder):
-    """Decodes one turn (see `Decoder`)."""
+    """The decoder of one turn by the rules of a site file (see `Decoder`)."""
 
     def __init__(self, rules: AnswerRules, now: Callable[[], datetime] = _now) -> None:
         super().__init__()
@@ -94,18 +94,17 @@ class RuleDecoder(DeferredErrorDecoder):
         self._may_drop = rules.number is not None or rules.is_for is not None
         self._wanted = ""
         self._unread: BridgeError | None = None
-        """What a refusal means by its status or type alone: many pages never read its body, which then never ends."""
+        """The error of a refusal by its status or type alone: many pages never read its body, which then never ends."""
         self._unread_limit = BODY_LIMIT
         self._last_number: int | float | None = None
 
     @property
     def drift(self) -> Mapping[str, int]:
-        """Return what was met and not understood."""
         return self._drift
 
     @property
     def patience(self) -> float | None:
-        """Return how long an error may still follow the end, or the body of a refusal; then `expired` judges."""
+        """Return the seconds in which an error may follow the end, or a refusal's body may come."""
         if (due := super().patience) is not None:
             return due
         if self._unread is not None:
@@ -119,16 +118,16 @@ class RuleDecoder(DeferredErrorDecoder):
         return bool(self._state.length or self._state.thought or self._state.said)
 
     def sent(self, request: PageRequest) -> None:
-        """Take the request that passed: its id tells the turn's frames from those of other tabs."""
+        """Record the id in the prompt's request: it tells the turn's frames from those of other tabs."""
         if path := self._rules.is_for_request:
             self._wanted = as_id(path.first(*self._rules.sent.prompt(request)))
 
     def begin(self, response: PageResponse) -> None:
-        """Start a response; one whose status is none of success is judged at its end where its body may say more."""
+        """Start a response; if its status is an error and its body may say more, raise only at its end."""
         self._raise_failure()
         channel = Channel(response, self._rules.answer, self._rules.role_of(response), self._now())
         self._channels[response.number] = self._channel = channel
-        self._unread = None  # of a sending before, where the page repeats its prompt
+        self._unread = None  # left from an earlier send, if the page repeats its prompt
         if channel.refusal:
             self._unread = self._rules.refusals.by_status(response.status) or channel.refusal
             if response.content_type != "application/json":
@@ -138,32 +137,29 @@ class RuleDecoder(DeferredErrorDecoder):
             self._unread, self._unread_limit = block_page(), PAGE_LIMIT
 
     def select(self, response: PageResponse) -> None:
-        """Go on with a response that was begun before."""
         self._channel = self._channels.get(response.number)
 
     def feed(self, data: bytes) -> Sequence[ChatEvent]:
-        """Take the next bytes, cut anywhere, and return the events that they complete."""
         self._raise_failure()
         if self._channel is not None:
             if data and self._channel.refusal is None:
                 self._unread = None
-            self._take_all(self._channel, self._channel.feed(data))
+            self._handle_all(self._channel, self._channel.feed(data))
         return self._events()
 
     def end(self) -> Sequence[ChatEvent]:
-        """Take the end of the body and return the last events."""
         self._raise_failure()
         self._unread = None
         channel, self._channel = self._channel, None
         if channel is not None:
             self._channels.pop(channel.response.number, None)
-            self._take_all(channel, channel.end())
+            self._handle_all(channel, channel.end())
             if channel.role == "answer" and not (channel.is_one_of_many or self._failure or self._is_over):
                 self._close(channel)
         return self._events()
 
     def expired(self) -> Sequence[ChatEvent]:
-        """Return the last events, or raise what the answer came to, after the patience is over."""
+        """Return the last events, or raise the pending error, after `patience` has passed."""
         self._raise_failure()
         if self._unread is not None:
             raise self._unread
@@ -173,10 +169,10 @@ class RuleDecoder(DeferredErrorDecoder):
 
     # Frames
 
-    def _take_all(self, channel: Channel, documents: Iterator[Any]) -> None:
+    def _handle_all(self, channel: Channel, documents: Iterator[Any]) -> None:
         try:
             for document in documents:
-                self._take(channel, document)
+                self._handle(channel, document)
                 if self._failure:
                     return
         except BridgeError as error:
@@ -185,7 +181,7 @@ class RuleDecoder(DeferredErrorDecoder):
         if self._state.reason is not None and not self._rules.answer.then_wait:
             self._conclude()
 
-    def _take(self, channel: Channel, document: Any) -> None:
+    def _handle(self, channel: Channel, document: Any) -> None:
         variables = channel.variables
         if self._may_drop and self._is_dropped(document):
             return
@@ -194,13 +190,13 @@ class RuleDecoder(DeferredErrorDecoder):
             self._refuse(refused(matches[0], document, variables))
         elif channel.is_expected and variables["$event"] != STREAM_END:
             if self._state.reason is None:
-                self._understand(channel, document, matches)
+                self._apply(channel, document, matches)
                 self._doubt_early_end()
         elif implied := self._implied(channel, document):
             self._refuse(implied)
 
     def _implied(self, channel: Channel, document: Any) -> BridgeError | None:
-        """Return what a frame comes to by where it stands, if no refusal of the site file fits it."""
+        """Return the error that a frame means by its response or position, if no refusal of the site file matches."""
         if channel.refusal is not None:
             known = self._rules.refusals.by_status(channel.response.status, document)
             return known or refused_by_words(channel.refusal, document)
@@ -208,7 +204,7 @@ class RuleDecoder(DeferredErrorDecoder):
             return refused_without_rule(document)
         return refused_at_stream_end(document)
 
-    def _understand(self, channel: Channel, document: Any, matches: Sequence[Refusal | Match]) -> None:
+    def _apply(self, channel: Channel, document: Any, matches: Sequence[Refusal | Match]) -> None:
         variables = channel.variables
         if variables["$payload"] in self._rules.end_markers:
             self._state.reason = "stop"
@@ -222,13 +218,13 @@ class RuleDecoder(DeferredErrorDecoder):
             self._note(document, variables["$event"])
 
     def _doubt_early_end(self) -> None:
-        """Take back an end with no answer before it where it may be that of the chat before."""
+        """Undo an end without an answer if it may belong to the previous chat."""
         if self._rules.is_shared and self._state.reason == "stop" and not self._has_words:
             self._state.reason, self._had_empty_end = None, True
 
     def _follow_job(self, job: PollJob, channel: Channel, document: Any, variables: dict[str, Any]) -> bool:
         if channel.role != "poll":
-            return job.read_name(document, variables)
+            return job.read_id(document, variables)
         media = job.result(document, variables)
         if media is not None:
             self._state.show_images(media)
@@ -236,7 +232,7 @@ class RuleDecoder(DeferredErrorDecoder):
         return True
 
     def _is_dropped(self, document: Any) -> bool:
-        """Tell whether a frame came before, or is for another tab."""
+        """Tell whether a frame is a repetition, or is for another tab."""
         if (path := self._rules.number) is not None:
             number = path.first(document)
             if isinstance(number, int | float) and not isinstance(number, bool):
@@ -258,7 +254,7 @@ class RuleDecoder(DeferredErrorDecoder):
     # Ends
 
     def _close(self, channel: Channel) -> None:
-        """Judge an answer whose response has ended."""
+        """Conclude an answer whose response has ended, or set the error if it was cut."""
         state = self._state
         if state.reason is None and not self._rules.answer.ends_on_close:
             if self._has_words:
@@ -272,7 +268,7 @@ class RuleDecoder(DeferredErrorDecoder):
         self._conclude()
 
     def _conclude(self) -> None:
-        """Give out the end of an answer, or say why it is none."""
+        """Emit the end of an answer, or set the error if there is no answer."""
         state = self._state
         if self._is_over or state.reason is None or self._failure:
             return

@@ -1,4 +1,4 @@
-"""The rules and refusals of a site file, compiled: which of them apply to a frame, and to what in it."""
+"""Compiles the rules and refusals of a site file, and finds which of them apply to a frame and its items."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bridge.sites.site_file.wire_schema import Emit, Refusal, Rule
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """A rule whose paths are compiled; what is looked at for each frame stands beside it."""
+    """A rule with compiled paths; what every frame needs is copied from it."""
 
     rule: Rule
     emit: Emit
@@ -26,7 +26,7 @@ class CompiledRule:
 
 
 class Match(NamedTuple):
-    """A rule that applies to an item of a frame, with what is at its value's path."""
+    """A rule that applies to an item of a frame, and the values at the path of its `value`."""
 
     rule: CompiledRule
     item: Any
@@ -34,11 +34,11 @@ class Match(NamedTuple):
 
 
 _Items = FrameMatcher[CompiledRule]
-"""Neighbouring rules for the same items, which are tried on one item after the other."""
+"""Adjacent rules for the same items, which are tried on each item in turn."""
 
 
 class RuleSet:
-    """The refusals, which come first, and the rules, in their order."""
+    """The refusals followed by the rules, in their order."""
 
     def __init__(self, rules: Sequence[Rule], refusals: Sequence[Refusal]) -> None:
         candidates: list[Candidate[Refusal | CompiledRule | _Items]] = [
@@ -79,7 +79,7 @@ def _candidate(rule: Rule) -> Candidate[Any]:
     value = _path(rule.value)
     fields: dict[str, JsonPath] = {name: JsonPath(path) for name, path in rule.fields.items()}
     compiled = CompiledRule(rule, rule.emit, rule.last, value, _path(rule.key), _path(rule.parent), fields)
-    is_optional = rule.emit == "error"  # a failure without words is one all the same
+    is_optional = rule.emit == "error"  # a failure without a message is still a failure
     return Candidate(compiled, rule.when, None if is_optional else value, rule.event)
 
 

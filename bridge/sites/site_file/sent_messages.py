@@ -1,7 +1,7 @@
-"""What one of the page's requests carries, message by message; no I/O.
+"""Splits one of the page's requests into its messages; no I/O.
 
-A page of socket.io sends its events as messages of a WebSocket, or posts them, several in one body, as long as it has
-none. Both are one transport to a site file: what it says of the one holds for the other.
+A page with socket.io sends its events as messages of a WebSocket or, until that is open, in POST requests, several
+in one body. A site file treats both as one transport: what it says about one holds for the other.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NOTHING = ReadRequest(None, {})
 
 
 class SentMessages:
-    """Reads requests by what a site file says of the one that carries the prompt."""
+    """A reader of requests by a site file's description of the one that carries the prompt."""
 
     def __init__(self, own: Request) -> None:
         self._codec = own.body
@@ -29,30 +29,30 @@ class SentMessages:
         self.own = self.as_sent(own)
 
     def as_sent(self, call: Call) -> Call:
-        """Return a description of a request as it is compared: of socket.io all are messages of a WebSocket."""
+        """Return a call as it is compared: with socket.io, as a message of a WebSocket."""
         return call.model_copy(update={"method": SOCKET}) if self._is_socketio else call
 
     def read(self, request: PageRequest) -> tuple[PageRequest, list[ReadRequest]]:
-        """Return a request as it is compared, and what it carries."""
+        """Return a request as it is compared, and its messages."""
         if self._is_socketio and request.method.upper() == "POST":
             request = replace(request, method=SOCKET)
         return request, read_messages(request, self._codec)
 
     def prompt(self, request: PageRequest) -> ReadRequest:
-        """Return the message that is the prompt; an empty one where none is."""
+        """Return the message with the prompt; an empty one if there is none."""
         return next(iter(self.prompts(*self.read(request))), NOTHING)
 
     def prompts(self, request: PageRequest, messages: Sequence[ReadRequest]) -> list[ReadRequest]:
-        """Return those of the messages that are the prompt."""
+        """Return those messages that carry the prompt."""
         return [one for one in messages if is_call(self.own, request, one)]
 
 
 def is_call(call: Call, request: PageRequest, read: ReadRequest) -> bool:
-    """Tell whether a request is one that a site file describes."""
+    """Tell whether a request matches a call of a site file."""
     is_there = call.method == request.method.upper() and is_at_call(call, request.url)
     return is_there and holds(call.when, read.document, read.variables)
 
 
 def is_at_call(call: Call, url: str) -> bool:
-    """Tell whether an address is that of a call."""
+    """Tell whether an address matches a call of a site file."""
     return fnmatchcase(urlsplit(url).path, call.path) and (call.host is None or is_at(url, [call.host]))

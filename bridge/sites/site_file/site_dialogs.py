@@ -1,4 +1,4 @@
-"""Closes what lies over the page and is no check of a human: news, an age question, an advertisement."""
+"""Closes dialogs over the page other than checks for a human: news, an age question, an advertisement."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridge.sites.site_file.page_elements import PageElements, waited
 from bridge.sites.site_file.page_schema import Dialog
 
 MOST = 5
-"""Dialogs that are closed one after the other; one that comes again and again is left."""
+"""The most dialogs closed in a row; one that keeps coming back is left open."""
 
 
 class SiteDialogs:
@@ -22,7 +22,7 @@ class SiteDialogs:
         self._dialogs = tuple(dialogs)
 
     async def close(self) -> int:
-        """Close all that are open; return how many were closed."""
+        """Close all open dialogs; return how many were closed."""
         for number in range(MOST):
             if not await self._close_one():
                 return number
@@ -31,11 +31,11 @@ class SiteDialogs:
     async def _close_one(self) -> bool:
         for dialog in self._dialogs:
             if await self._page.has((dialog.selector,)):
-                return await self._send_away(dialog)
+                return await self._dismiss(dialog)
         return False
 
-    async def _send_away(self, dialog: Dialog) -> bool:
-        """Close a dialog by its button, else by Escape; tell whether it went away."""
+    async def _dismiss(self, dialog: Dialog) -> bool:
+        """Close a dialog by its button, else by Escape; tell whether it disappeared."""
         if not (dialog.close and await self._page.click(dialog.close, field="dialogs.close")):
             await self._page.press("Escape")
         is_gone = await waited(lambda: self._is_gone(dialog), QUICK)

@@ -1,6 +1,6 @@
-"""Packets of engine.io and socket.io, as pages send and get them over WebSocket or in bodies of long polling.
+"""Reads packets of engine.io and socket.io from messages of a WebSocket and from bodies of long polling.
 
-Binary data follows the event that it belongs to, in packets of its own: messages of a WebSocket, base64 in a body.
+Binary data follows the event that it belongs to, in separate packets: messages of a WebSocket, base64 in a body.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ import re
 from base64 import b64decode
 
 SEPARATOR = "\x1e"
-"""Stands between the packets of one body of long polling."""
+"""The separator of the packets in one body of long polling."""
 BINARY = "b"
-"""Begins a packet of a body that holds binary data."""
+"""The prefix of a packet with binary data in a body of long polling."""
 _EVENT = re.compile(r"(?:4)?[25](?:(\d{1,6})-)?(?:/[^,\[]{0,200},)?\d{0,20}(?=\[)")
-"""What stands before the document of an event: the kinds of packet, a number of attachments, a namespace, an id."""
+"""The prefix of an event's document: the packet types, a number of attachments, a namespace, an id."""
 _PLACEHOLDER = re.compile(r'\{\s*"_placeholder"\s*:\s*true\s*,\s*"num"\s*:\s*(\d{1,6})\s*\}')
-"""Stands in an event where an attachment belongs; within a text its quotes would be escaped."""
+"""The placeholder of an attachment in an event; within a string its quotes would be escaped."""
 
 
 def event_documents(text: str) -> list[str]:
-    """Return the JSON documents of the events in a message or body: arrays of a name and what belongs to it.
+    """Return the JSON documents of the events in a message or body: arrays of a name and its arguments.
 
-    Packets that carry none, such as pings, are left out.
+    Packets without an event, such as pings, are left out.
     """
     return [packet[match.end() :] for packet in text.split(SEPARATOR) if (match := _EVENT.match(packet))]
 
 
 class EventReader:
-    """Reads packets one after the other; `take` returns the document of the event that a packet completes, or None.
+    """A reader of successive packets.
 
-    An event waits for the attachments that it announces; each is put into it as a text.
+    An event is held until the attachments that it announces have arrived; each is inserted as a text.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class EventReader:
         return [document for document in found if document is not None]
 
     def take(self, message: bytes) -> str | None:
-        """Take a message of a WebSocket: an attachment, where one is due."""
+        """Read a message of a WebSocket; return the document of the event that it completes, or None."""
         if self._missing:
             return self._attach(message)
         packet = message.decode("utf-8", "replace")
@@ -60,7 +60,7 @@ class EventReader:
 
     def _take_posted(self, packet: str) -> str | None:
         if not packet.startswith(BINARY):
-            self._missing = 0  # of an event whose attachments did not come
+            self._missing = 0  # left from an event whose attachments did not come
             return self.take(packet.encode())
         return self._attach(_decoded(packet[len(BINARY) :])) if self._missing else None
 

@@ -1,4 +1,4 @@
-"""Marks in a text that arrives in pieces: some are taken out, some name a source; none is ever given out in part."""
+"""Removes or translates marks in a text that arrives in pieces; no part of a mark is ever emitted."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Callable, Sequence
 import regex
 
 LONGEST_MARK = 200
-"""Characters of a mark; what is longer is text, so that no more than this is ever held back."""
+"""The longest mark, in characters; anything longer counts as text, so that no more than this is held back."""
 
 MOST_INNOCENT = 10_000
-"""Characters that are remembered as those with which no mark begins."""
+"""The most characters that are remembered as ones with which no mark begins."""
 CONTEXT = re.compile(r"\(\?<[=!]|\\[bBAGKmMZ]|[$^]")
-"""What makes of a pattern one that looks at what stands around the mark."""
+"""Matches the constructs of a pattern that look at the text around the mark."""
 
 Cite = Callable[[str], str | None]
-"""Returns the mark that stands for the source of a name, None where there is no such source."""
+"""Returns the mark to emit for a source's name; None if there is no such source."""
 
 
 class TextMarks:
-    """The marks of a text; holds nothing of one."""
+    """The patterns of the marks in a text; keeps no text itself."""
 
     def __init__(self, strip: Sequence[str], citation: str | None, cite: Cite) -> None:
         patterns = [f"(?:{pattern})" for pattern in (*([citation] if citation else ()), *strip)]
@@ -31,9 +31,9 @@ class TextMarks:
         self._cite = cite
 
     def read(self, text: str, *, is_end: bool) -> tuple[str, int]:
-        """Return the text without its marks, and how many characters of it that took.
+        """Return the text without its marks, and how many characters were read.
 
-        What is left over may be the beginning of a mark: it is to be given again, with what follows.
+        The rest may be the beginning of a mark: the caller must pass it again together with what follows.
         """
         if self._any is None or self._innocent.issuperset(text) or self._is_innocent(self._any, text):
             return text, len(text)
@@ -57,7 +57,7 @@ class TextMarks:
         return self._innocent.issuperset(text)
 
     def _instead(self, mark: str, *, is_whole: bool) -> str:
-        """Return what stands in the place of a mark."""
+        """Return the replacement for a mark."""
         if not is_whole:
             return mark
         if self._citation and (cited := self._citation.fullmatch(mark)):

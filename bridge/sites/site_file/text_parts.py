@@ -1,8 +1,8 @@
-"""A text of several parts, each of which a site may add to, repeat or replace: what of it can be given out.
+"""Emits a text of several parts, each of which the site may extend, repeat or replace.
 
-What was given out must stay the beginning of the whole text. The site may do what it likes with the rest: with the last
-`holds` characters, and with the beginning of a mark. Where it changes more than that, the text is given out again: once
-at the change and once more at the end, whatever comes between.
+The emitted text must stay a prefix of the whole text. The site may change the text that is held back: the last `holds`
+characters, and the beginning of a mark. If it changes more than that, the whole text is emitted again: once at the
+change and once at the end, whatever comes between.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from bridge.sites.text_prefix import common_beginning
 Mode = Literal["delta", "cumulative", "set", "auto"]
 
 _MOST_PARTS = 1000
-"""Parts of a text; what belongs to one too many is added to the last one, which bounds the time that a change takes."""
+"""The most parts of a text; any further text is added to the last one, which bounds the time that a change takes."""
 _LONG_REPETITION = 8
-"""Characters: a piece that begins with so many of the piece before repeats it, and is no accident."""
+"""Characters: a piece that begins with a previous piece of at least this length repeats it on purpose."""
 
 _MOST_REPETITIONS = 4
-"""The same piece so often, one after the other, is a text that has it so often, and no repetition."""
+"""A piece that comes this often in a row is part of the text that often, not a repetition."""
 
 
 class Given(NamedTuple):
-    """What a text gives out: the next piece or, where `is_anew`, all of it in place of what was given before."""
+    """The text to emit: the next piece or, with `is_anew`, the whole text in place of all that was emitted."""
 
     text: str
     is_anew: bool = False
@@ -34,9 +34,9 @@ NOTHING = Given("")
 
 
 class TextParts:
-    """One text, as far as it has come.
+    """One text so far.
 
-    With `is_fixed` off a change of what was given out only gives out the text again from there: fit for reasoning.
+    Without `is_fixed` a change of emitted text only emits the text again from there, which suits reasoning.
     """
 
     def __init__(self, marks: TextMarks, holds: int = 0, *, is_fixed: bool = True) -> None:
@@ -45,28 +45,28 @@ class TextParts:
         self._is_fixed = is_fixed
         self._parts: dict[str, _Part] = {}
         self._last: _Part | None = None
-        # Of the whole text the first `_used` characters were given out, but for marks, and `_held` stands behind them.
+        # The first `_used` characters of the whole text were emitted, except marks; `_held` is the rest.
         self._used = 0
         self._held = ""
-        self._anew: str | None = None  # what was given out again; nothing more is, up to the end
+        self._anew: str | None = None  # the whole text emitted at a change; nothing more is emitted before the end
         self.changes = 0
-        """How often text was changed that had been given out."""
+        """How often the site changed text that was already emitted."""
 
     def __str__(self) -> str:
         return "".join(str(part) for part in self._parts.values())
 
     @property
     def is_holding(self) -> bool:
-        """Tell whether there is text that was not given out yet."""
+        """Tell whether text is held back."""
         return bool(self._held)
 
     @property
     def length(self) -> int:
-        """Return how many characters there are."""
+        """Return the length of the text in characters."""
         return sum(part.length for part in self._parts.values())
 
     def take(self, value: str, mode: Mode, key: str = "") -> Given:
-        """Take what the site says of a part."""
+        """Apply a value of a part, and return the text to emit."""
         part = self._parts.get(key) or self._new_part(key)
         if mode == "delta" and part is self._last and self._anew is None:
             part.add(value)
@@ -79,7 +79,7 @@ class TextParts:
         return self._write(part, value, mode)
 
     def finish(self) -> Given:
-        """Return what was held back, since the text is over."""
+        """Return the text held back, because the text is complete."""
         pieces = [self._write(part, value, "cumulative") for part in self._parts.values() if (value := part.undecided)]
         if self._anew is not None:
             whole, _ = self._marks.read(str(self), is_end=True)
@@ -87,7 +87,7 @@ class TextParts:
         return Given("".join(piece.text for piece in pieces) + self.release())
 
     def release(self) -> str:
-        """Return what was held back, since something else comes next."""
+        """Return the text held back, because another text follows."""
         rest, _ = self._marks.read(self._held, is_end=True)
         self._used, self._held = self._used + len(self._held), ""
         return rest
@@ -116,7 +116,7 @@ class TextParts:
         return self._change(self._start_of(part) + at)
 
     def _change(self, position: int) -> Given:
-        """Give out what a change leaves to be given, where the text before `position` is as it was."""
+        """Return the text to emit after a change at `position`, before which the text is unchanged."""
         if position >= self._used:
             self._held = self._behind(self._used)
             return self._give("")
@@ -145,7 +145,7 @@ class TextParts:
         return start
 
     def _behind(self, position: int) -> str:
-        """Return the text from `position` on; only that much is looked at."""
+        """Return the text from `position` on, without reading the rest."""
         missing, found = self.length - position, list[str]()
         for part in reversed(self._parts.values()):
             if missing <= 0:
@@ -156,7 +156,7 @@ class TextParts:
 
 
 class _Part:
-    """One part: its text in pieces, and while it is not known whether values repeat it, those."""
+    """One part: its text in pieces, and the values seen until it is known whether they repeat the text."""
 
     __slots__ = ("_pieces", "_seen", "guessed", "length")
 
@@ -176,13 +176,13 @@ class _Part:
         self.length += len(piece)
 
     def replace(self, value: str) -> int:
-        """Put `value` in place of the text, and return how many characters at its beginning have stayed."""
+        """Replace the text by `value`, and return the length of their common prefix."""
         same = common_beginning(str(self), value)
         self._pieces, self.length = [value], len(value)
         return same
 
     def last(self, count: int) -> str:
-        """Return the last so many characters, or all there are."""
+        """Return the last `count` characters, or all if there are fewer."""
         found: list[str] = []
         for piece in reversed(self._pieces):
             if count <= 0:
@@ -192,7 +192,7 @@ class _Part:
         return "".join(reversed(found))
 
     def guess(self, value: str) -> tuple[Mode, str] | None:
-        """Return how to take a value that may repeat the ones before; None as long as that cannot be told."""
+        """Return the mode and text of a value that may repeat the previous ones; None while that is undecided."""
         if self.guessed:
             return self.guessed, value
         if not value:
@@ -212,5 +212,5 @@ class _Part:
 
     @property
     def undecided(self) -> str:
-        """Return the last value where it is still not known whether it repeats those before: it does."""
+        """Return the last value if it is still undecided whether it repeats the previous ones; at the end it does."""
         return self._seen[-1] if len(self._seen) > 1 and not self.guessed else ""

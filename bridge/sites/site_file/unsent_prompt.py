@@ -1,4 +1,4 @@
-"""Says why a prompt was not sent: by the answers to the page's own calls, and by what the page shows."""
+"""Finds out why a prompt was not sent: from the replies to the page's own calls, and from what the page shows."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bridge.sites.site_file.refusal_rules import RefusalRules
 from bridge.sites.site_file.schema import SiteFile
 
 DEAF = 3
-"""After so many presses without a request the page is asked whether it refuses the prompt."""
+"""The number of presses without a request after which the page's notices are checked for a refusal."""
 MOST_DIALOGS = 5
-"""Dialogs of JavaScript that are remembered."""
+"""The most JavaScript dialogs that are remembered."""
 
 
 class UnsentPrompt:
-    """Looks for the reason on one page."""
+    """The search for the reason on one page."""
 
     def __init__(self, page: PageElements, site: SiteFile, signs: PageSigns, login: LoginState) -> None:
         self._page = page
@@ -32,15 +32,15 @@ class UnsentPrompt:
         self._signs = signs
         self._refusals = RefusalRules(site)
         self.dialogs: deque[str] = deque(maxlen=MOST_DIALOGS)
-        """What `alert` and its kind have said since the turn began; the browser has closed them."""
+        """The texts of JavaScript dialogs since the turn began; the browser has closed them."""
 
     async def begun(self) -> list[str]:
-        """Forget the dialogs of the turn before; return what the page says already."""
+        """Forget the dialogs of the previous turn; return the notices that the page shows already."""
         self.dialogs.clear()
         return await self._page.texts(self._site.notices)
 
     async def reason(self, calls: Sequence[str], composer: ComposerSend, *, is_at_work: bool) -> BridgeError | None:
-        """Return why nothing was sent, as far as the page shows it; a check of a human comes before all else."""
+        """Return why nothing was sent, as far as the page shows it; a check for a human is looked for first."""
         sending = composer.sending
         if await self._signs.seen(self._site.human):
             return HumanNeeded("The site asks for a human before it takes the prompt; nothing was sent.")
@@ -60,22 +60,22 @@ class UnsentPrompt:
         return await self._deaf(sending, called)
 
     async def news(self, sending: Sending) -> list[str]:
-        """Return the page's messages that were not there before the turn."""
+        """Return the page's messages that appeared since the turn began."""
         shown = await self._page.texts(self._site.notices)
         return [*(Counter(shown) - Counter(sending.old_notices)).elements(), *self.dialogs]
 
     async def refusal(self, sending: Sending) -> BridgeError | None:
-        """Return what a page that was pressed in vain says in place of sending, where the site file knows its words."""
+        """Return the refusal that the page shows after `DEAF` presses without effect, if the site file has a rule."""
         if sending.presses < DEAF:
             return None
         return self._told(await self.news(sending), also_unknown=False)
 
     def refused_call(self, reply: Reply) -> BridgeError | None:
-        """Return what an answer to one of the page's own calls means, if that is a refusal."""
+        """Return the error of a refused call of the page, or None."""
         return self._refusals.in_reply(reply, datetime.now(UTC))
 
     def _told(self, notices: Sequence[str], *, also_unknown: bool) -> BridgeError | None:
-        """Return what the page's messages mean; perhaps also one that the site file does not know."""
+        """Return the error that the page's messages mean; with `also_unknown` also for an unknown message."""
         for text in notices:
             if refused := self._refusals.on_page(text):
                 return refused
@@ -84,7 +84,7 @@ class UnsentPrompt:
         return None
 
     async def _deaf(self, sending: Sending, called: str) -> SiteChanged:
-        """Return the error of a page that nothing makes send."""
+        """Return the error for a page on which no press sends the prompt."""
         composer = self._site.composer
         if not await self._page.has(composer.box):
             return SiteChanged(f"The page's control 'composer.box' was not found. {ADVICE}")

@@ -5,4 +5,4 @@ from __future__ import annotations
 from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
-"""The files below `/dashboard/static/`; `index.html` in it is `/dashboard` itself."""
+"""Folder of the files below `/dashboard/static/`; its `index.html` is the page `/dashboard`."""

@@ -525,7 +525,7 @@ async def test_the_site_is_checked_from_setup_while_others_look_on_and_a_busy_ac
         for one in (dashboard, other):
             await one.go("setup/doctor")
         await page.get_by_role("button", name="Check the site with bob").click()
-        await dashboard.told("found nothing to mend")
+        await dashboard.told("found no problem")
         for one in (dashboard, other):
             line = one.page.locator("li.site-line", has_text="bob")
             await expect(line.locator(".check-line")).to_have_count(2)

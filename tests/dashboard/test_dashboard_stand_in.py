@@ -335,7 +335,7 @@ async def test_an_action_that_takes_long_says_so_and_one_that_is_never_answered_
         await page.clock.run_for(1000)
         await expect(page.locator(".toast", has_text="Checking carol …")).to_be_visible()
         await page.clock.run_for(180_000)
-        await expect(page.locator(".toast", has_text="Look whether this was done")).to_be_visible()
+        await expect(page.locator(".toast", has_text="Check whether this was done")).to_be_visible()
         await expect(page.locator(".toast", has_text="Checking carol …")).to_have_count(0)
 
 

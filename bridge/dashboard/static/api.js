@@ -1,16 +1,16 @@
-// Requests to the bridge that this page came from, and the session that allows them.
+// Requests to the bridge that served this page, and the session that authorizes them.
 
 import { update } from "./store.js";
 
-// Where the bridge is; a proxy may have put it below a path.
+// The address of the bridge; a proxy may serve it below a path.
 export const BASE = new URL("../../", import.meta.url);
 const ADMIN = new URL("admin/api/", BASE);
 
 const GONE = "The bridge does not answer. It may have been stopped, or the network is down.";
-const UNSURE = `${GONE} Look whether this was done before you try again.`;
+const UNSURE = `${GONE} Check whether this was done before you try again.`;
 const ENDED = "The session has ended. Sign in again.";
 
-const LIMIT = 180_000; // milliseconds; what the caller may stop has none
+const LIMIT = 180_000; // milliseconds; requests that the caller can abort have no limit
 
 let csrf = "";
 
@@ -26,7 +26,7 @@ export function adminUrl(path) {
   return new URL(path, ADMIN).href;
 }
 
-// The path of an account or another thing that has a name.
+// Returns the path of an account or another named resource.
 export function named(kind, name, more = "") {
   return `${kind}/${encodeURIComponent(name)}${more}`;
 }
@@ -36,7 +36,7 @@ export const post = async (path, body = {}) => (await send("POST", adminUrl(path
 export const patch = async (path, body) => (await send("PATCH", adminUrl(path), { body })).json();
 export const remove = async (path) => answered(await send("DELETE", adminUrl(path)));
 
-// Send a request with the session and return the response; raise ApiError for anything but a good one.
+// Sends a request with the session and returns the response; throws ApiError if it fails.
 export async function send(method, url, { body, signal } = {}) {
   const headers = {};
   if (body !== undefined) headers["content-type"] = "application/json";
@@ -78,12 +78,12 @@ async function answered(response) {
   return text ? JSON.parse(text) : {};
 }
 
-// Sign in with {key} or a one-time {token}.
+// Signs in with {key} or a one-time {token}.
 export async function signIn(proof) {
   opened(await post("session", proof));
 }
 
-// Take up the session of the cookie, if there is one; return whether there is.
+// Resumes the session of the cookie, if there is one; returns whether there is.
 export async function resume() {
   try {
     opened(await get("session"));
@@ -108,7 +108,7 @@ function opened(session) {
   update({ session: "open", ownKey: session.key });
 }
 
-// Have the browser save what a request is answered with.
+// Saves the response to a request as a file.
 export async function download(method, path, name) {
   const response = await send(method, adminUrl(path), method === "GET" ? {} : { body: {} });
   const url = URL.createObjectURL(await response.blob());

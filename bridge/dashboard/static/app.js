@@ -1,4 +1,4 @@
-// The dashboard: sign in, follow the bridge, show one of the views.
+// The dashboard: signs in, follows the bridge, and shows one of the views.
 
 import { html, render, useEffect, useLayoutEffect, useState } from "./html.js";
 import { resume, signIn } from "./api.js";
@@ -73,7 +73,7 @@ function Main() {
   return html`<${Shell} view=${view}><${Shown} key=${view} part=${part} /><//>`;
 }
 
-// The fragment says which view is shown; going to another one puts the focus on its heading.
+// The fragment selects the view; a change of view puts the focus on its heading.
 function useRoute() {
   const [route, setRoute] = useState(parsed());
   useEffect(() => {
@@ -95,7 +95,7 @@ function parsed() {
   return [view in VIEWS ? view : "accounts", part];
 }
 
-// Where somebody wanted to go who had to sign in first.
+// Goes to the page for which the user had to sign in first.
 function arrive() {
   const to = target(new URLSearchParams(location.search).get("to"));
   if (to) location.replace(to);

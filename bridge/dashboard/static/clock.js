@@ -1,13 +1,13 @@
-// The bridge's time, which need not be this machine's, and a tick each second for what counts down.
+// The bridge's time, which may differ from this machine's, and a tick every second for countdowns.
 
 import { useEffect, useState } from "./html.js";
 
-let ahead = 0; // milliseconds by which the bridge's clock is ahead of ours
+let ahead = 0; // milliseconds by which the bridge's clock is ahead of this machine's
 const tickers = new Set();
 
 export function setClock(date) {
   const theirs = Date.parse(date ?? "");
-  // The header has whole seconds; a smaller difference is none.
+  // The header has whole seconds, so smaller differences are ignored.
   if (!Number.isNaN(theirs)) ahead = Math.abs(theirs - Date.now()) > 1500 ? theirs - Date.now() : 0;
 }
 

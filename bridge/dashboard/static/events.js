@@ -1,13 +1,13 @@
-// Follows the bridge's event stream into the store, and comes back by itself when the connection is lost.
+// Reads the bridge's event stream into the store, and reconnects when the connection is lost.
 
 import { adminUrl, send } from "./api.js";
 import { setClock } from "./clock.js";
 import { events } from "./sse.js";
 import { store, takeChat, takeLine, takeSample, takeState, update } from "./store.js";
 
-const SILENCE = 30_000; // the bridge says something every ten seconds
+const SILENCE = 30_000; // milliseconds; the bridge sends something every ten seconds
 const LONGEST = 15_000;
-// A page that nobody sees keeps no connection: browsers have six to one server, for all of their tabs together.
+// A hidden page closes its connection: browsers allow six to one server, for all tabs together.
 const UNSEEN = 5_000;
 const TAKE = { state: takeState, chat: takeChat, log: takeLine, sample: takeSample };
 
@@ -29,7 +29,7 @@ export function unfollow() {
   wake();
 }
 
-// Try again at once in place of waiting on.
+// Retries at once instead of waiting.
 export function retryNow() {
   wake();
 }
@@ -51,21 +51,21 @@ async function run(stopped) {
   }
 }
 
-// Read one connection to its end.
+// Reads one connection to its end.
 async function read(stopped, onEvent) {
   const connection = new AbortController();
   const end = () => connection.abort();
   cut = end;
   stopped.addEventListener("abort", end);
   let timer = setTimeout(end, SILENCE);
-  const heard = () => {
+  const restartTimer = () => {
     clearTimeout(timer);
     timer = setTimeout(end, SILENCE);
   };
   try {
     const response = await send("GET", adminUrl("events"), { signal: connection.signal });
     setClock(response.headers.get("date"));
-    for await (const { name, data } of events(response.body, heard)) {
+    for await (const { name, data } of events(response.body, restartTimer)) {
       onEvent();
       if (store.connection.state !== "live") update({ connection: { state: "live", retryAt: 0 } });
       const given = JSON.parse(data);
@@ -79,13 +79,13 @@ async function read(stopped, onEvent) {
   }
 }
 
-// This page's files are those of the bridge that it came from; one that was updated has others.
+// Tells whether the bridge has another version than the one that this page's files came from.
 function isOther(bridge) {
   version ??= bridge?.version;
   return Boolean(bridge) && bridge.version !== version;
 }
 
-// Wait longer after each failure, up to a limit and never for a round number, so that many pages do not come at once.
+// Waits longer after each failure, up to a limit and with jitter, so that many pages do not reconnect at once.
 async function pause(attempt, reason) {
   const wait = Math.min(LONGEST, 500 * 2 ** attempt) * (0.75 + Math.random() / 2);
   update({ connection: { state: "lost", retryAt: Date.now() + wait, reason } });

@@ -1,4 +1,4 @@
-// Numbers and times as people read them.
+// Formats numbers and times for people.
 
 const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const WHOLE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
@@ -14,14 +14,14 @@ export const count = (value) => (value == null ? "–" : NUMBER.format(value));
 export const plural = (value, one, more = `${one}s`) => `${count(value)} ${value === 1 ? one : more}`;
 export const dateTime = (iso) => (iso ? WHOLE.format(new Date(iso)) : "–");
 
-// The time of day, with the date where it is not today's.
+// Returns the time of day, with the date unless it is today.
 export function clock(iso) {
   const date = new Date(iso);
   if (Number.isNaN(date.getTime())) return "–";
   return date.toDateString() === new Date().toDateString() ? TIME.format(date) : WHOLE.format(date);
 }
 
-// Seconds with as many digits as matter: 0.04 s, 1.2 s, 34 s, 2 min 5 s, 3 h 12 min, 2 d 4 h.
+// Formats seconds with the digits that matter: 40 ms, 1.2 s, 34 s, 2 min 5 s, 3 h 12 min, 2 d 4 h.
 export function duration(seconds) {
   if (seconds == null || Number.isNaN(seconds)) return "–";
   if (seconds === 0) return "0 s";
@@ -50,7 +50,7 @@ export function ago(iso, now) {
   return `${Math.floor(seconds / size)} ${name} ago`;
 }
 
-// The time that is left, as a clock that counts down: 4:09, 1:02:03, 2 d 4 h.
+// Formats the remaining time as a countdown: 4:09, 1:02:03, 2 d 4 h.
 export function left(iso, now) {
   const seconds = Math.max(0, Math.ceil((Date.parse(iso) - now) / 1000));
   if (seconds >= 86_400) return longer(seconds);
@@ -64,7 +64,7 @@ export function megabytes(value) {
   return value >= 1024 ? `${(value / 1024).toFixed(1)} GB` : `${Math.round(value)} MB`;
 }
 
-// A text that is short enough to be drawn; what pages and models send has no end of its own.
+// Returns a text cut to a length that can be drawn; texts of pages and models are unbounded.
 export function clipped(text, length = 400) {
   const given = String(text ?? "");
   return given.length > length ? `${given.slice(0, length)} …` : given;

@@ -1,4 +1,4 @@
-// The one way in which elements are made: html`<b class="x">${text}</b>`. What is put in is text, never markup.
+// The only way to create elements: html`<b class="x">${text}</b>`. Interpolated values are text, never markup.
 
 import { Component, h, render } from "./vendor/preact.js";
 import htm from "./vendor/htm.js";
@@ -7,7 +7,7 @@ export const html = htm.bind(h);
 export { render };
 export { useCallback, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "./vendor/hooks.js";
 
-// Draw a component again only when one of its properties is another one.
+// Redraws a component only when one of its properties changes.
 export function memo(Drawn) {
   return class extends Component {
     shouldComponentUpdate(next) {

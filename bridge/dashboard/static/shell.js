@@ -1,4 +1,4 @@
-// The frame around the views: navigation, how the bridge is, theme, sign out.
+// The frame around the views: navigation, status of the bridge, theme, sign out.
 
 import { html, useState } from "./html.js";
 import { signOut } from "./api.js";
@@ -12,7 +12,7 @@ import { needsYou } from "./views/account_state.js";
 
 const VIEWS = [
   ["accounts", "Accounts"],
-  ["nodes", "Nodes"], // of a cluster alone
+  ["nodes", "Nodes"], // only in a cluster
   ["chats", "Chats"],
   ["charts", "Charts"],
   ["playground", "Playground"],
@@ -66,18 +66,18 @@ function Theme() {
     <${Icon} name=${icon} /><span>${theme[0].toUpperCase() + theme.slice(1)}</span></button>`;
 }
 
-// Show a theme, and keep it for the next time; `theme.js` reads it before anything is drawn.
+// Applies a theme and stores it; `theme.js` reads it before anything is drawn.
 function paint(theme) {
   if (theme === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
   try {
     localStorage.setItem("theme", theme);
   } catch {
-    // Then it lasts as long as the page.
+    // Without storage the theme lasts as long as the page.
   }
 }
 
-// One line that says how the bridge is, on every view and always in the same place.
+// The status line of the bridge, in the same place on every view.
 function Status() {
   const bridge = useStore((state) => state.bridge);
   const browser = useStore((state) => state.browser);

@@ -1,11 +1,11 @@
-// The page before the dashboard: an admin key, or the one-time link that brings its token in the fragment.
+// The sign-in page: with an admin key, or with a one-time link that has its token in the fragment.
 
 import { html, useEffect, useRef, useState } from "./html.js";
 import { BASE, signIn } from "./api.js";
 import { ActionButton } from "./components/parts.js";
 import { Logo } from "./components/icons.js";
 
-// Take the token of a one-time link out of the address and the history; null where there is none.
+// Removes the token of a one-time link from the address and the history, and returns it; null without one.
 export function takeLink() {
   const fields = new URLSearchParams(location.hash.slice(1));
   const token = fields.get("sign-in");
@@ -14,7 +14,7 @@ export function takeLink() {
   return { token, to: fields.get("to") };
 }
 
-// Where a link leads after signing in: only to pages of the dashboard, whatever it says.
+// Returns the page to open after signing in: only pages of the dashboard, else null.
 export function target(to) {
   if (!to) return null;
   const dashboard = new URL("dashboard/", BASE);
@@ -49,7 +49,7 @@ export function SignIn({ problem: before = "", onSignedIn }) {
     ${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
     <${ActionButton} class="button primary" run=${submit} disabled=${!key.trim()}>Sign in<//>
     <p id="sign-in-hint" class="small soft">Or open the sign-in link that${" "}<code>bridge serve</code>${" "}prints; it works once.
-      ${" "}<code>bridge keys add NAME --scope admin</code>${" "}on the bridge's machine makes a new admin key.</p>
+      ${" "}<code>bridge keys add NAME --scope admin</code>${" "}on the bridge's machine creates a new admin key.</p>
     <button type="submit" hidden></button>
   </form></main>`;
 }

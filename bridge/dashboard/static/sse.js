@@ -1,6 +1,6 @@
-// Server-sent events out of a response's body.
+// Reads server-sent events from a response's body.
 
-// Yield {name, data} for each event; `onBytes` is called for everything that arrives, comments too.
+// Yields {name, data} for each event; calls `onBytes` for everything that arrives, including comments.
 export async function* events(body, onBytes = () => {}) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";

@@ -1,23 +1,23 @@
-// The state of the whole page: the sections that the bridge sends, and a few of the page's own.
+// The state of the page: the sections that the bridge sends, and a few of the page's own.
 
 import { useEffect, useState } from "./html.js";
 
 export const LOG_LINES = 1000; // as many as the bridge keeps
 export const CHATS = 2000;
-const CHATS_OF_ITSELF = 300; // a page that is open for days grows no further, unless somebody loads more
+const CHATS_BY_DEFAULT = 300; // bounds a page that is open for days; loading older chats raises the limit
 const KEYS = { accounts: "name", queue: "id", running: "id", recent: "id", keys: "id" };
 
 const listeners = new Set();
-let mostChats = CHATS_OF_ITSELF;
+let mostChats = CHATS_BY_DEFAULT;
 
 export const store = {
   session: "unknown", // unknown, none, open
-  ownKey: "", // the id of the key by which somebody is signed in
+  ownKey: "", // id of the key of this session
   connection: { state: "connecting", retryAt: 0 },
   bridge: null,
   browser: null,
   accounts: null,
-  cluster: null, // none where the bridge is alone
+  cluster: null, // null without a cluster
   queue: [],
   running: [],
   recent: [],
@@ -34,7 +34,7 @@ export function update(changes) {
   for (const listener of [...listeners]) listener();
 }
 
-// Return a part of the state, and draw the component again when it is another one.
+// Returns a part of the state, and redraws the component when it changes.
 export function useStore(select) {
   const [, redraw] = useState(0);
   useEffect(() => {
@@ -52,7 +52,7 @@ export function useStore(select) {
   return select(store);
 }
 
-// Take sections as they came; entries that are the same stay the same objects, so that their rows are not drawn again.
+// Stores sections from the bridge; unchanged entries keep their objects, so that their rows are not redrawn.
 export function takeState(sections) {
   const changes = {};
   for (const [name, value] of Object.entries(sections)) {
@@ -68,10 +68,10 @@ export function takeChat(chat) {
   update({ recent: joined([chat], store.recent) });
 }
 
-// Take chats from before those that are known; tell whether there were any.
+// Adds chats older than the known ones; returns whether there were any.
 export function takeOlder(chats) {
   const before = store.recent.length;
-  mostChats = Math.min(CHATS, Math.max(CHATS_OF_ITSELF, before + chats.length));
+  mostChats = Math.min(CHATS, Math.max(CHATS_BY_DEFAULT, before + chats.length));
   update({ recent: joined(store.recent, chats) });
   return store.recent.length > before;
 }
@@ -80,8 +80,8 @@ export function takeLine(line) {
   update({ log: [...store.log.slice(1 - LOG_LINES), line] });
 }
 
-// Keep what is known from before those lines, and what the stream brought since they were asked for, maybe in the same
-// millisecond as the last of them.
+// Returns the known lines from before the given ones, the given ones, and those that the stream has brought since the
+// request, possibly in the same millisecond as the last given one.
 function withLines(lines) {
   if (!lines.length) return store.log;
   const given = new Set(lines.map(idOf));
@@ -106,7 +106,7 @@ function same(before, now) {
   return before && JSON.stringify(before) === JSON.stringify(now) ? before : now;
 }
 
-// The newest first, in the bridge's own order: several may have ended within one second.
+// Returns the chats with the newest first, in the bridge's order, because several may have ended within one second.
 function joined(newer, older) {
   const first = kept(store.recent, newer, "id");
   const ids = new Set(first.map(({ id }) => id));

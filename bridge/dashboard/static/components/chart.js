@@ -1,4 +1,4 @@
-// A chart over time that uPlot draws, with its figures in words and, on demand, as a table.
+// A time chart that uPlot draws, with its figures as text and, on demand, as a table.
 
 import { html, useEffect, useId, useRef, useState } from "../html.js";
 import { clock } from "../format.js";
@@ -6,11 +6,11 @@ import uPlot from "../vendor/uplot.js";
 
 const HEIGHT = 214;
 const MOST_ROWS = 24;
-const SHORTEST = 600; // seconds that a chart shows at least
-const MARGIN = 30; // seconds beside the last point, which may be a bar
+const SHORTEST = 600; // least seconds that a chart shows
+const MARGIN = 30; // seconds after the last point, which may be a bar
 
-// `series` are {label, color, values, isFilled}, `color` being the name of a custom property; `show` turns a value into
-// words, and `least` is the smallest value that the top of the chart stands for.
+// `series` are {label, color, values, isFilled}, where `color` is the name of a custom property; `show` formats a value,
+// and `least` is the smallest value for the top of the chart.
 export function Chart({ title, times, series, show, least, isStacked = false }) {
   const id = useId();
   const [isTable, setTable] = useState(false);
@@ -27,7 +27,7 @@ export function Chart({ title, times, series, show, least, isStacked = false }) 
   </figure>`;
 }
 
-// The colours' legend, and what each line says in one number.
+// The legend, with a summary of each series.
 function Summary({ series, show, isSum }) {
   return html`<ul class="legend small">${series.map(
     ({ label, color, values }) => html`<li key=${label}>
@@ -48,7 +48,7 @@ function median(known) {
   return sorted[Math.floor(sorted.length / 2)];
 }
 
-// The times in at most `MOST_ROWS` rows of the same length.
+// The figures in at most `MOST_ROWS` rows of equal time spans.
 function Table({ title, times, series, show, isSum }) {
   const step = Math.max(1, Math.ceil(times.length / MOST_ROWS));
   const rows = [];
@@ -95,7 +95,7 @@ function Plot({ title, times, series, show, least, isStacked }) {
     </div>`;
 }
 
-// Call back when the colours change, by the system or by the switch.
+// Calls `redraw` when the theme changes, by the system or by the switch; returns a function that ends that.
 function onTheme(redraw) {
   const system = matchMedia("(prefers-color-scheme: dark)");
   const watcher = new MutationObserver(redraw);
@@ -107,7 +107,7 @@ function onTheme(redraw) {
   };
 }
 
-// Stacked series stand on those before them, so the last one is drawn first, behind the others.
+// Each stacked series includes those before it, so the last one is drawn first, behind the others.
 function data(times, series, isStacked) {
   if (!isStacked) return [times, ...series.map(({ values }) => values)];
   const below = new Array(times.length).fill(0);
@@ -115,7 +115,7 @@ function data(times, series, isStacked) {
   return [times, ...stacked.reverse()];
 }
 
-// A canvas knows no custom properties: a drawn element tells what one is now.
+// Returns the current colour of a custom property, read from an element because a canvas knows no custom properties.
 function colour(element, name) {
   const probe = document.createElement("span");
   probe.style.color = `var(${name})`;
@@ -125,7 +125,7 @@ function colour(element, name) {
   return found;
 }
 
-// `latest.current` are the series as they are now: they go on while the chart stays.
+// `latest.current` are the current series, which grow while the chart stays.
 function options(element, latest, { show, least, isStacked }) {
   const pick = (name) => colour(element, name);
   const axis = {
@@ -163,7 +163,7 @@ function line(label, stroke, isFilled, isStacked) {
   return { label, stroke, width: 1.5, points, spanGaps: false, ...fill, ...steps };
 }
 
-// The places of values without neighbours, which no line would show.
+// Returns the indexes of values without neighbours, which a line would not show.
 function alone(plot, index) {
   const values = plot.data[index];
   return values.flatMap((value, at) => (value != null && values[at - 1] == null && values[at + 1] == null ? [at] : []));
@@ -174,7 +174,7 @@ function hours(_, splits) {
   return splits.map((second) => format.format(new Date(second * 1000)));
 }
 
-// What the values are under the pointer.
+// A plugin that shows the values under the pointer.
 function tip(latest, show) {
   const box = document.createElement("div");
   box.className = "chart-tip small";

@@ -1,4 +1,4 @@
-// Dialogs above the page: `await show(Component, props)` gives what the component hands to its `close`.
+// Dialogs above the page: `await show(Component, props)` returns what the component passes to `close`.
 
 import { html, useId, useLayoutEffect, useRef } from "../html.js";
 import { store, update, useStore } from "../store.js";
@@ -8,7 +8,7 @@ export function show(Shown, props = {}) {
   return new Promise((resolve) => update({ dialog: { Shown, props, resolve } }));
 }
 
-// Ask before something that cannot be taken back; gives true or undefined.
+// Asks for confirmation of something that cannot be undone; returns true or undefined.
 export function confirm(props) {
   return show(Question, props);
 }
@@ -23,7 +23,7 @@ export function Dialogs() {
   return html`<${dialog.Shown} ...${dialog.props} close=${close} />`;
 }
 
-// The frame of a dialog; Escape and the cross close it, and the focus goes back to where it was.
+// The frame of a dialog; Escape and the close button close it, and the focus returns to where it was.
 export function Dialog({ title, close, wide = false, children, footer }) {
   const element = useRef(null);
   const id = useId();

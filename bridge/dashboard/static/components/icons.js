@@ -1,4 +1,4 @@
-// Small line drawings; they say nothing that words beside them do not.
+// Small line drawings, always beside a text that says the same.
 
 import { html } from "../html.js";
 

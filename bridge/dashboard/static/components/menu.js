@@ -1,11 +1,11 @@
-// A button with a menu: arrows, Home, End and Escape as in menus everywhere.
+// A button with a menu, with the usual keys: arrows, Home, End and Escape.
 
 import { html, useLayoutEffect, useRef, useState } from "../html.js";
 import { Icon } from "./icons.js";
 
 const GAP = 4;
 
-// `items` are {label, icon, run | href, danger, disabled}, or null for a line between them.
+// `items` are {label, icon, run | href, danger, disabled}, or null for a separator.
 export function Menu({ label, items }) {
   const [isOpen, setOpen] = useState(false);
   const button = useRef(null);
@@ -23,7 +23,7 @@ export function Menu({ label, items }) {
 
 function Items({ label, items: now, anchor, close, hide }) {
   const list = useRef(null);
-  const [items] = useState(now); // as they were at first: none may move away under a pointer
+  const [items] = useState(now); // the items at opening: none may move away under a pointer
   useLayoutEffect(() => {
     const menu = list.current;
     menu.showPopover();
@@ -73,7 +73,7 @@ function onKey(event, menu, close, hide) {
   return event.stopPropagation();
 }
 
-// Below the button and flush with its end, or above it where there is no room.
+// Places the menu below the button, aligned with its right edge, or above it if there is no room.
 function place(menu, anchor) {
   const { offsetWidth: width, offsetHeight: height } = menu;
   const isBelow = anchor.bottom + GAP + height <= innerHeight || anchor.top < height;

@@ -1,4 +1,4 @@
-// The small parts that views are put together from.
+// Small components that the views share.
 
 import { html, useRef, useState } from "../html.js";
 import { useNow } from "../clock.js";
@@ -6,7 +6,7 @@ import { ago, left } from "../format.js";
 import { Icon } from "./icons.js";
 import { tell } from "./toasts.js";
 
-// A button that is busy until its work has ended, and cannot be pressed twice meanwhile.
+// A button that is busy until its work has ended, and ignores clicks until then.
 export function ActionButton({ run, children, class: name = "button", ...more }) {
   const [isBusy, setBusy] = useState(false);
   const onClick = async () => {
@@ -36,7 +36,7 @@ export function CopyButton({ text, label = "Copy", what = "" }) {
     <${Icon} name=${isDone ? "check" : "copy"} />${label}</button>`;
 }
 
-// Pages that did not come by HTTPS or from this machine have no clipboard; the older way works there too.
+// Pages from insecure origins have no clipboard API; there the deprecated command still works.
 async function copied(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -84,7 +84,7 @@ export function Switch({ label, checked, onChange, disabled = false }) {
     onChange=${(event) => onChange(event.target.checked)} />${label}</label>`;
 }
 
-// Choices of which one holds: real radio buttons that look like one control.
+// Radio buttons that look like one control.
 export function Segments({ label, name, options, value, onChange }) {
   return html`<fieldset class="segments"><legend class="hidden-text">${label}</legend>
     ${options.map(
@@ -101,7 +101,7 @@ export function Search({ label, value, onChange, placeholder = label }) {
       onInput=${(event) => onChange(event.target.value)} /></label>`;
 }
 
-// Part of a budget that is used; without a limit only the number.
+// The used part of a budget; without a limit only the number.
 export function Budget({ label, used, limit }) {
   const share = limit ? Math.min(1, used / limit) : 0;
   const kind = share >= 1 ? "bad" : share >= 0.8 ? "warn" : "";
@@ -118,7 +118,7 @@ export function Budget({ label, used, limit }) {
   </div>`;
 }
 
-// A link to a page of the web; anything but http and https is shown as text.
+// A link to a web page; an address with another scheme than http and https is shown as text.
 export function WebLink({ url, children }) {
   const isWeb = /^https?:\/\//i.test(url);
   return isWeb
@@ -126,7 +126,7 @@ export function WebLink({ url, children }) {
     : html`<span>${children}</span>`;
 }
 
-// A disclosure whose state is the caller's; its button carries the name.
+// The state of a disclosure: whether it is open, and a function that toggles it.
 export function useOpen() {
   const [isOpen, setOpen] = useState(false);
   const toggle = useRef(() => setOpen((before) => !before)).current;

@@ -1,4 +1,4 @@
-// Says that a view tells of one node of the cluster alone; without a cluster it says nothing.
+// In a cluster, names the one node that a view is about.
 
 import { html } from "../html.js";
 import { useStore } from "../store.js";

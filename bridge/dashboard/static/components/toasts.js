@@ -1,4 +1,4 @@
-// What came of an action, told for some seconds, also to screen readers.
+// Notices about the results of actions, shown for some seconds and announced to screen readers.
 
 import { html, useEffect, useLayoutEffect, useRef } from "../html.js";
 import { store, update, useStore } from "../store.js";
@@ -19,8 +19,8 @@ export function tell(text, kind = "ok") {
   return last;
 }
 
-// Do something, and say what came of it: the message of the answer, or that of the error. Returns the answer or null.
-// `doing` is told where it takes a while.
+// Runs `work` and shows a notice: the message of the answer, `done`, or the message of the error. Returns the answer or
+// null. `doing` is shown if the work takes a while.
 export async function attempt(work, done, doing) {
   try {
     const answer = await accompanied(work, doing);
@@ -64,7 +64,7 @@ function Toast({ toast }) {
 export function Toasts() {
   const toasts = useStore((state) => state.toasts) ?? [];
   const box = useRef(null);
-  // Shown again each time, it lies above a dialog that was opened meanwhile.
+  // Shown again after each change, so that it lies above a dialog that was opened in the meantime.
   useLayoutEffect(() => {
     box.current.hidePopover();
     if (toasts.length) box.current.showPopover();

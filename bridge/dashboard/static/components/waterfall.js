@@ -1,4 +1,4 @@
-// The times of one chat as a bar of phases, and as words for those who do not see it.
+// The times of one chat as a bar of phases, with a text for screen readers.
 
 import { html } from "../html.js";
 import { duration } from "../format.js";
@@ -12,7 +12,7 @@ export const PHASES = [
   ["end", "writing", "Writing"],
 ];
 
-// Return the phases that a chat went through: {key, label, from, to} in seconds since it arrived.
+// Returns the phases of a chat: {key, label, from, to} in seconds since it arrived.
 export function phases(marks) {
   let from = 0;
   return PHASES.flatMap(([mark, key, label]) => {

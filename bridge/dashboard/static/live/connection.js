@@ -1,12 +1,12 @@
-// The WebSocket of the view: comes back by itself, and tells pictures, messages and its own state to `on`.
+// The WebSocket of the view: reconnects by itself, and passes pictures, messages and its own state to `on`.
 
 const PAUSES = [300, 1000, 2000, 5000];
 const POLICY = 1008;
-const MOVED = 4001; // the page is on another node now, or will be
+const MOVED = 4001; // another node has the page or is about to take it
 const HEAD = 8;
 
 export class Connection {
-  url; // where the next connection goes
+  url; // address of the next connection
   #on;
   #socket = null;
   #tries = 0;
@@ -30,7 +30,7 @@ export class Connection {
     if (this.isOpen) this.#socket.send(bytes);
   }
 
-  // Bytes that are not on their way yet.
+  // Bytes that are not sent yet.
   get waiting() {
     return this.#socket?.bufferedAmount ?? 0;
   }

@@ -1,6 +1,6 @@
-// The keyboard, through a text field that nobody sees: keys go as keys; what an input method, dead keys or an on-screen
-// keyboard make of the field goes as the difference: so many backspaces, and a text. The field holds the last words that
-// were written so, for a keyboard that corrects them, until something else is done or the field is left.
+// The keyboard, read through a hidden text field. Keys are sent as keys. Changes of the field by an input method, dead
+// keys or an on-screen keyboard are sent as the difference: backspaces and a text. The field keeps the last words written
+// that way, so that an on-screen keyboard can correct them, until another input comes or the field loses the focus.
 
 import { modifiers } from "./pointer.js";
 
@@ -9,16 +9,16 @@ const ALT = 1, CONTROL = 2, META = 4;
 const LONGEST = 100_000;
 const LONGEST_COMPOSED = 1000;
 const MOST_KEPT = 200;
-// The field is never empty, so that an on-screen keyboard's backspace changes something.
+// The field is never empty, so that an on-screen keyboard's backspace always changes it.
 const SPACE = "\u200b";
 const FILL = SPACE + SPACE;
 
 export class Keyboard {
   #field;
   #send;
-  // What of the field the page has got.
+  // The content of the field that was sent to the page.
   #sent = FILL;
-  // What the page shows as not ended yet.
+  // The unfinished composition that the page shows.
   #composed = "";
   #down = new Map();
   #composing = false;
@@ -62,13 +62,13 @@ export class Keyboard {
       });
   }
 
-  // Let go of all keys that are down, which another window may have taken the release of.
+  // Releases all keys that are down, because another window may have got their release.
   releaseAll() {
     for (const message of this.#down.values()) this.#send("key", { ...message, kind: "up", repeat: false });
     this.#down.clear();
   }
 
-  // Keep nothing of what was written: the page's caret may be elsewhere now.
+  // Empties the field: the page's caret may be elsewhere now.
   forget() {
     this.#sent = this.#field.value = FILL;
     this.#field.setSelectionRange(FILL.length, FILL.length);
@@ -90,7 +90,7 @@ export class Keyboard {
     this.forget();
   }
 
-  // What is selected here is nothing: the page's own selection is asked for. A paste comes as an event of its own.
+  // The selection is in the page, so the page's selected text is requested. A paste has its own event.
   #clipboard(event) {
     const key = event.key.toLowerCase();
     if (key === "v") return;
@@ -106,7 +106,7 @@ export class Keyboard {
     this.#send("key", { ...message, mods: mods(event), kind: "up", repeat: false });
   }
 
-  // Have the page write what the field holds now; what is still composed comes there as composed.
+  // Brings the page up to date with the field; text that is still composed is sent as a composition.
   #write() {
     const now = this.#field.value;
     this.#takeBack(graphemes(now));
@@ -120,7 +120,7 @@ export class Keyboard {
     if (!now.startsWith(FILL) || now.includes("\n") || now.length > MOST_KEPT) this.forget();
   }
 
-  // Delete what the field does not begin with any more.
+  // Deletes the sent text from the first difference to the field on.
   #takeBack(now) {
     const sent = graphemes(this.#sent);
     const differs = sent.findIndex((one, place) => one !== now[place]);
@@ -152,11 +152,11 @@ export class Keyboard {
 const SEGMENTS = new Intl.Segmenter();
 const graphemes = (text) => Array.from(SEGMENTS.segment(text), ({ segment }) => segment);
 
-// How often a browser wants the backspace key for one grapheme: a picture goes at once, of letters each of their marks.
+// Backspaces that a browser needs for one grapheme: an emoji goes at once, a letter needs one for each of its marks.
 const strokesOf = (grapheme) =>
   /\p{Extended_Pictographic}|\p{Regional_Indicator}|\u20e3/u.test(grapheme) ? 1 : [...grapheme.replaceAll("\ufe0f", "")].length;
 
-// AltGr is no command, and on a Mac the command key does what Control does elsewhere.
+// AltGr does not count as Alt and Control, and on a Mac the command key counts as Control.
 function mods(event) {
   const found = modifiers(event);
   if (event.getModifierState?.("AltGraph")) return found & ~(ALT | CONTROL);

@@ -1,4 +1,4 @@
-// The panel of a site that is learned: the prompt to send, the fields that were found, the chats that prove them.
+// The panel of a site that is being learned: the prompt to send, the fields that were found, and the test chats.
 
 import { BASE, download, post } from "../api.js";
 
@@ -9,7 +9,7 @@ const WORKING = ["opening", "chatting", "proving"];
 const CHATS = ["a long answer", "lines, other scripts and code", "an answer that is stopped"];
 const byId = (id) => document.getElementById(id);
 
-// Make an element; texts are set as text, and children that are null are left out.
+// Creates an element; texts are set as text, and null children are left out.
 function made(tag, properties = {}, ...children) {
   const node = Object.assign(document.createElement(tag), properties);
   node.append(...children.filter((child) => child !== null));
@@ -23,7 +23,7 @@ export class Lesson {
   #copy;
   #seen = {};
 
-  // `notice` shows a message for a while; `copy` puts a text on the clipboard.
+  // `notice` shows a message for some seconds; `copy` puts a text on the clipboard.
   constructor(id, notice, copy) {
     this.#path = `learnings/${encodeURIComponent(id)}`;
     this.#notice = notice;
@@ -37,7 +37,7 @@ export class Lesson {
     };
   }
 
-  // Draw what has changed: a list that is the same keeps the place that somebody reads at.
+  // Draws what has changed; an unchanged list keeps its scroll position.
   show(about, page) {
     const isOver = ENDED.includes(about.state);
     this.#panel.hidden = false;

@@ -1,4 +1,4 @@
-// The live view of one page: connects, shows who has the controls, and hands everything to its parts.
+// The live view of one page: connects, shows who has the controls, and dispatches messages to its parts.
 
 import { adminUrl, remove, resume, signIn } from "../api.js";
 import { Connection } from "./connection.js";
@@ -21,7 +21,7 @@ const learning = wish.get("learning");
 let account = wish.get("account");
 const COARSE = matchMedia("(pointer: coarse)").matches;
 const HINT = COARSE
-  ? "Tap, drag to scroll, hold and drag to pull, two fingers to enlarge. The keyboard button types."
+  ? "Tap, swipe to scroll, hold and move to drag, pinch to zoom. The keyboard button opens the keyboard."
   : "Keys go to the page while the picture is framed; F6 leaves it.";
 
 let state = { controls: "none", page: "closed", about: {}, tabs: [], address: "", viewers: 1, ask: null };
@@ -39,7 +39,7 @@ const screen = new Screen(parts.screen, parts.stage);
 const overlay = new overlays.Overlay(() => state.controls === "you" && !COARSE && focusKeys());
 const keyboard = new Keyboard(parts.keys, send, { leave: () => parts.address.focus(), tooLong: () => notice("warn", "This text is too long to be pasted at once.") });
 new Pointer(parts.screen, screen, send, (event) => {
-  const room = parts.stage.getBoundingClientRect(); // an input method shows its suggestions where the field is
+  const room = parts.stage.getBoundingClientRect(); // an input method shows its suggestions at the field
   parts.keys.style.transform = `translate(${event.clientX - room.left}px, ${event.clientY - room.top}px)`;
   if (state.controls !== "you") return;
   keyboard.forget();
@@ -50,7 +50,7 @@ function focusKeys() {
   parts.keys.focus({ preventScroll: true });
 }
 
-// Tells the bridge how large the picture is drawn, at most a few times a second.
+// Sends the bridge the size of the picture, at most a few times a second.
 let sizing = 0;
 function tellSize() {
   clearTimeout(sizing);
@@ -95,7 +95,7 @@ function show(next) {
   parts.standing.textContent = about.busy ? "answering" : String(about.state).replace("_", " ");
   parts.standing.className = `badge ${about.busy ? "info working" : (KINDS[about.state] ?? "")}`;
   parts.standing.title = about.reason ?? "";
-  parts.viewers.textContent = next.viewers > 1 ? `${next.viewers} are looking` : "";
+  parts.viewers.textContent = next.viewers > 1 ? `${next.viewers} viewers` : "";
   const isOver = about.state === "removed" || (about.kind !== "account" && ENDED.includes(about.state));
   const canTake = about.state !== "unplaced" && (about.kind !== "learning" || about.state === "waiting");
   parts.who.textContent = isOver ? "" : { none: "You are watching", you: "You have the controls", wait: "", other: "Somebody else has the controls" }[controls];
@@ -125,7 +125,7 @@ function whyEmpty({ about, controls, page }) {
   if (about.kind !== "account" && (ENDED.includes(about.state) || page !== "open")) return [about.reason, ENDED.includes(about.state) ? "link" : ""];
   if (controls === "wait") return [about.busy ? "A chat is running. You get the controls when it has ended." : "The page is being opened."];
   if (page === "open") return [""];
-  if (about.state === "unplaced") return [about.reason]; // no node of the cluster has it
+  if (about.state === "unplaced") return [about.reason]; // no node of the cluster has the account
   if (about.state === "removed") return ["This account is not here any more: it was removed.", "link"];
   const reason = about.reason ? ` ${about.reason}` : "";
   return [`The page of this account is not open.${reason} Take the controls to open it; nothing is sent.`];
@@ -197,7 +197,7 @@ async function copyOut(text) {
 }
 
 async function takeOver({ idle }) {
-  const text = `Somebody else has the controls, and did something ${idle < 3 ? "just now" : `${idle} seconds ago`}. They are told when you take them over.`;
+  const text = `Somebody else has the controls, and used them ${idle < 3 ? "just now" : `${idle} seconds ago`}. They see a notice when you take over.`;
   if (await overlay.ask("take over", { title: "Take over the controls?", text, yes: "Take over" })) connection.send("take", { force: true });
 }
 
@@ -208,7 +208,7 @@ parts.leave.onclick = async () => {
   if (account) return connection.send("leave");
   const [title, text, path] = login
     ? ["Give up this login?", "The sign-in page is closed, and nothing is stored.", `logins/${encodeURIComponent(login)}`]
-    : ["Give up this site?", "Its page is closed. A site file that is written already stays.", `learnings/${encodeURIComponent(learning)}`];
+    : ["Give up this site?", "Its page is closed. A site file that was written stays.", `learnings/${encodeURIComponent(learning)}`];
   if (await overlay.ask("give up", { title, text, yes: "Give up", no: "Go on" })) await remove(path).catch(({ message }) => notice("bad", message));
 };
 parts.nav.querySelectorAll("[data-go]").forEach((one) => (one.onclick = () => send("go", { where: one.dataset.go })));
@@ -220,10 +220,10 @@ byId("address-form").onsubmit = (event) => {
 parts.address.onkeydown = ({ key }) => key === "Escape" && (parts.address.value = state.address);
 parts.zoom.onclick = () => screen.zoomTo(screen.zoom > 1 ? 1 : Math.max(screen.ownSize, 1.5));
 parts.keyboard.onclick = focusKeys;
-// A button would take the focus, and the on-screen keyboard would close at once.
+// Prevents that the button takes the focus, which would close the on-screen keyboard at once.
 parts.keyboard.onpointerdown = (event) => event.preventDefault();
 
-// Sign in by the one-time link that led here, or by the session that there is.
+// Signs in with the one-time link in the address, or resumes the session.
 async function enter() {
   const token = new URLSearchParams(location.hash.slice(1)).get("sign-in");
   if (token) {
@@ -236,7 +236,7 @@ async function enter() {
 
 async function start() {
   if (COARSE && !account) screen.zoomTo(screen.fullHeight);
-  if (!login && !account && !learning) return empty("This address names no account and no login.", "link");
+  if (!login && !account && !learning) return empty("This address names neither an account nor a login.", "link");
   try {
     if (!(await enter())) return empty("Sign in on the dashboard, then open this view again.", "link");
   } catch ({ message }) {
@@ -265,7 +265,7 @@ async function start() {
   });
 }
 
-// A name for this page, so that it has the controls as before when its connection comes back.
+// A random name for this page, with which it keeps the controls when it reconnects.
 const VIEWER = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 function socketUrl() {
@@ -277,7 +277,7 @@ function socketUrl() {
   return url;
 }
 
-// The account has another name now: this page comes back under it, by itself or when it is loaded again.
+// Follows an account to its new name, for reconnecting and for reloading.
 function follow(name) {
   account = name;
   history.replaceState(null, "", `${location.pathname}?${new URLSearchParams({ account })}`);

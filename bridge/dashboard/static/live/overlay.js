@@ -1,4 +1,4 @@
-// What lies above the picture: the page's dialogs and native controls, and our own questions. All texts are set as text.
+// Dialogs above the picture: the page's dialogs and native controls, and the view's own questions. Texts are set as text.
 
 const byId = (id) => document.getElementById(id);
 
@@ -6,19 +6,19 @@ export class Overlay {
   #dialog = byId("dialog");
   #done = null;
   #after;
-  // What is shown now: a name by which it can be taken away again.
+  // The name of what is shown now, by which it can be removed.
   shown = null;
 
   // `after` is called when the overlay is gone.
   constructor(after) {
     this.#after = after;
-    // Not a second button that submits: the first such one is what Enter presses.
+    // Not a submit button: Enter presses the first submit button of a form.
     byId("dialog-no").onclick = () => this.#dialog.close("no");
     this.#dialog.addEventListener("cancel", () => (this.#dialog.returnValue = "no"));
     this.#dialog.addEventListener("close", () => this.#closed());
   }
 
-  // Ask; resolve to whether the answer is yes, or to null where the question was taken away.
+  // Asks a question; resolves to whether the answer is yes, or to null if the question was removed.
   ask(name, { title, text = "", field = null, yes = "OK", no = "Cancel" }) {
     this.take();
     byId("dialog-title").textContent = title;
@@ -39,7 +39,7 @@ export class Overlay {
     this.#dialog.close("yes");
   }
 
-  // Take away what is shown, if it is `name`.
+  // Removes what is shown, if it is `name`.
   take(name = this.shown) {
     if (!this.shown || name !== this.shown) return;
     const done = this.#done;
@@ -70,7 +70,7 @@ function labelled(label, field) {
   return element("label", { className: "field" }, element("span", { textContent: label }), field);
 }
 
-// A list in place of a native one; resolves to the number of the chosen option, or null.
+// A list instead of a native one; resolves to the index of the chosen option, or null.
 export async function choose(overlay, { label, options }) {
   const rows = Math.max(2, Math.min(options.length, 10));
   const list = element("select", { className: "input", size: rows, id: "choice" });
@@ -95,7 +95,7 @@ export async function choose(overlay, { label, options }) {
 const NAMES = { date: "Date", time: "Time", "datetime-local": "Date and time", month: "Month", week: "Week", color: "Colour" };
 const SUGGESTIONS = "suggestions";
 
-// A date, time or colour, entered with what this browser has for it; resolves to the value, or null.
+// A date, time or colour, entered with this browser's own control; resolves to the value, or null.
 export async function enter(overlay, { kind, label, value, min, max, step }) {
   const field = element("input", { className: "input", type: kind, id: "choice", min, max, value });
   if (step) field.step = step;
@@ -103,7 +103,7 @@ export async function enter(overlay, { kind, label, value, min, max, step }) {
   return answer ? field.value : null;
 }
 
-// A text with suggestions, entered or chosen; resolves to the text, or null.
+// A text with suggestions, typed or chosen; resolves to the text, or null.
 export async function suggest(overlay, { mode, label, value, options }) {
   const field = element("input", { className: "input", type: "text", inputMode: mode, id: "choice", value, autocomplete: "off", spellcheck: false });
   field.setAttribute("list", SUGGESTIONS);
@@ -117,7 +117,7 @@ const TITLES = { alert: "The page says", confirm: "The page asks", prompt: "The 
 // A JavaScript dialog of the page; resolves to {accept, text}, or null.
 export async function dialog(overlay, { id, kind, text, value }) {
   const field = kind === "prompt" ? element("input", { className: "input", type: "text", value, id: "choice" }) : null;
-  const words = kind === "beforeunload" ? "What was entered there may be lost." : text;
+  const words = kind === "beforeunload" ? "Text that was entered there may be lost." : text;
   const answer = await overlay.ask(`ask ${id}`, {
     title: TITLES[kind] ?? TITLES.alert,
     text: words,
@@ -128,7 +128,7 @@ export async function dialog(overlay, { id, kind, text, value }) {
   return answer === null ? null : { accept: answer || kind === "alert", text: field?.value ?? "" };
 }
 
-// The page's wish for files; resolves to the files, an empty list for none, or null.
+// The page's file chooser; resolves to the files, an empty list for none, or null.
 export async function files(overlay, { id, multiple, most }) {
   const field = element("input", { className: "input", type: "file", multiple, id: "choice" });
   const limit = `At most ${Math.round(most / 2 ** 20)} MiB together.`;
@@ -141,7 +141,7 @@ export async function files(overlay, { id, multiple, most }) {
   return answer === null ? null : answer ? [...field.files] : [];
 }
 
-// The selected text, where the browser does not let it be copied by itself.
+// Shows the selected text for copying by hand, if the browser does not allow access to the clipboard.
 export async function clipboard(overlay, text) {
   const field = element("textarea", { className: "input", readOnly: true, value: text, rows: 6, id: "choice" });
   const asked = overlay.ask("clipboard", { title: "Selected text", field: labelled("Copy it from here", field), yes: "Done", no: null });

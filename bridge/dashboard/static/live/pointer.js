@@ -1,5 +1,5 @@
-// Mouse and fingers on the picture: a mouse is relayed as it is; of fingers one taps, scrolls, or after a moment drags,
-// and two enlarge and move the picture itself.
+// Mouse and touch input on the picture: mouse events are relayed as they are; one finger taps, scrolls, or after a long
+// press drags, and two fingers zoom and move the picture itself.
 
 const BUTTONS = ["left", "middle", "right", "back", "forward"];
 const AGAIN_MS = 500;
@@ -19,7 +19,7 @@ export class Pointer {
   #fingers = new Map();
   #touch = null;
 
-  // `send` sends a message, and tells whether somebody takes it; `focus` is called with the place where somebody begins to work.
+  // `send` sends a message and returns whether the viewer has the controls; `focus` gets each pointerdown event.
   constructor(canvas, screen, send, focus) {
     this.#screen = screen;
     this.#send = send;
@@ -64,7 +64,7 @@ export class Pointer {
     const more = { button: BUTTONS[event.button] ?? "none", buttons: event.buttons & 31, clicks, mods: modifiers(event) };
     if (kind === "down") this.#send("mouse", { kind: "move", ...this.#screen.place(event), mods: more.mods });
     const isSent = this.#send("mouse", { kind, ...this.#screen.place(event), ...more });
-    if (!isSent) this.#last = NOTHING; // the click of one who only watches is no half of a double click
+    if (!isSent) this.#last = NOTHING; // a click without the controls must not become half of a double click
   }
 
   #moved(event) {
@@ -73,7 +73,7 @@ export class Pointer {
     this.#later("move", { ...this.#screen.place(event), button, buttons: event.buttons & 31, mods: modifiers(event) });
   }
 
-  // At most one move and one turn of the wheel go out for each picture of this screen.
+  // At most one move and one wheel event are sent for each animation frame.
   #later(what, message) {
     if (!this.#move && !this.#wheel) requestAnimationFrame(() => this.#flush());
     if (what === "move") this.#move = message;

@@ -1,4 +1,4 @@
-// The picture: drawn into the canvas, fitted into the room there is, enlarged on request; from its pixels to the page's.
+// The picture of the page on a canvas: fitted into the stage, zoomed on request; converts positions to the page's pixels.
 
 const LARGEST_ZOOM = 4;
 
@@ -19,7 +19,7 @@ export class Screen {
     new ResizeObserver(() => this.fit()).observe(stage);
   }
 
-  // Draw a picture; return when it is drawn.
+  // Draws a picture; resolves when it is drawn.
   async draw({ width, height, jpeg }) {
     const image = await createImageBitmap(jpeg);
     const canvas = this.#canvas;
@@ -35,14 +35,14 @@ export class Screen {
     }
   }
 
-  // Device pixels that the whole page has on this screen.
+  // The size of the whole page on this screen in device pixels.
   get wanted() {
     const ratio = (window.devicePixelRatio || 1) * this.#scale;
     const length = (css) => Math.max(1, Math.min(10000, Math.round(css * Math.min(ratio, 1))));
     return { width: length(this.page.width), height: length(this.page.height) };
   }
 
-  // What is at a place of the window, in CSS pixels of the page.
+  // Converts a position in the window to CSS pixels of the page.
   place({ clientX, clientY }) {
     const box = this.#canvas.getBoundingClientRect();
     const x = ((clientX - box.left) / box.width) * this.page.width;
@@ -70,7 +70,7 @@ export class Screen {
     this.fit();
   }
 
-  // The zoom at which the page fills the height: on a phone, what is in the middle of the page can be read then.
+  // The zoom at which the page fills the height, which makes the middle of the page readable on a phone.
   get fullHeight() {
     return Math.max(1, this.#stage.getBoundingClientRect().height / (this.page.height * this.#fitting()));
   }

@@ -1,4 +1,4 @@
-// One question of the playground: the body of its request, and the answer while it arrives.
+// One request of the playground: its body, and the answer while it arrives.
 
 import { BASE, send } from "../api.js";
 import { events } from "../sse.js";
@@ -6,7 +6,7 @@ import { events } from "../sse.js";
 const CHAT = new URL("v1/chat/completions", BASE).href;
 export const MODELS = new URL("v1/models", BASE).href;
 
-// Return the body that asks for the next answer; `options` are those of the form.
+// Returns the body of a request for the next answer; the options are those of the form.
 export function bodyOf(messages, { model, stream, think, search, tools }) {
   return {
     model,
@@ -35,7 +35,7 @@ async function partOf(file) {
   return { type: "file", file: { filename: file.name, file_data: url } };
 }
 
-// The assistant's message as it goes back into the history.
+// Returns the assistant's message for the history.
 export function historyOf({ text, calls }) {
   return { role: "assistant", content: text || (calls.length ? null : ""), ...(calls.length && { tool_calls: calls }) };
 }
@@ -51,7 +51,7 @@ export const nothing = () => ({
   took: null,
 });
 
-// Ask, and hand what there is of the answer to `show` each time there is more of it; returns the whole.
+// Sends the request, calls `show` with the answer so far whenever it grows, and returns the whole answer.
 export async function ask(body, signal, show) {
   const started = performance.now();
   const answer = nothing();
@@ -87,7 +87,7 @@ function take(answer, { error, choices = [], usage, search_results: found }) {
   if (choice.finish_reason) answer.finish = choice.finish_reason;
 }
 
-// Calls come in pieces that belong together by their index.
+// Tool calls come in pieces, which are joined by their index.
 function takeCall(calls, { index = calls.length, id, function: made }) {
   const call = (calls[index] ??= { id, type: "function", function: { name: "", arguments: "" } });
   call.function.name += made?.name ?? "";

@@ -1,4 +1,4 @@
-// The code for what was just asked, in three languages.
+// The last request as code, in three languages.
 
 import { html, useState } from "../html.js";
 import { Code, Segments } from "../components/parts.js";
@@ -11,6 +11,6 @@ export function CodeFor({ body, isAsked }) {
     <h2 id="code">${isAsked ? "The same, as code" : "As code"}</h2>
     <${Segments} label="Language" name="language" options=${LANGUAGES} value=${language} onChange=${setLanguage} />
     <${Code} text=${snippet(language, body)} what=${name} />
-    <p class="small soft">Put a chat key in the place of the dots; <a href="#setup/keys">Setup</a> makes one.</p>
+    <p class="small soft">Replace the dots with a chat key; <a href="#setup/keys">Setup</a> creates one.</p>
   </section>`;
 }

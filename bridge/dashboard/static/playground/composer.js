@@ -1,4 +1,4 @@
-// Where a question is written: Enter sends, Shift+Enter begins a line, files are chosen, dropped or pasted.
+// The input for a question: Enter sends, Shift+Enter begins a new line, files are chosen, dropped or pasted.
 
 import { html, useRef, useState } from "../html.js";
 import { Icon } from "../components/icons.js";
@@ -13,7 +13,7 @@ export function Composer({ isRunning, isReady, onAsk, onStop }) {
     setText("");
     setFiles([]);
     onAsk(text, files).then((answer) => {
-      if (answer) return; // else it could not even be asked: what was written is not lost
+      if (answer) return; // otherwise it was not sent, so the text and the files are restored
       setText((now) => now || text);
       setFiles((now) => [...files, ...now]);
     });

@@ -1,4 +1,4 @@
-// What is asked for beside the question: model, streaming, reasoning, search, tools.
+// The options of a request: model, streaming, reasoning, search, tools.
 
 import { html } from "../html.js";
 import { Switch } from "../components/parts.js";
@@ -23,9 +23,9 @@ export function parsedTools(text) {
     const tools = JSON.parse(text);
     if (Array.isArray(tools)) return tools;
   } catch {
-    // Said below, with what is wanted.
+    // Not JSON: the error below says what is expected.
   }
-  throw new Error("The tools are not a JSON list. Write them as OpenAI's API takes them.");
+  throw new Error("The tools are not a JSON list. Write them in the form of OpenAI's API.");
 }
 
 export function Options({ options, setOptions, models }) {
@@ -33,7 +33,7 @@ export function Options({ options, setOptions, models }) {
   return html`<section class="card pad stack" aria-label="Options">
     <label class="field"><span>Model</span>
       <select class="input" value=${options.model} onChange=${(event) => set("model")(event.target.value)}>
-        ${!models.length && html`<option value="">none is served now</option>`}
+        ${!models.length && html`<option value="">none available now</option>`}
         ${models.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
       </select></label>
     <div class="switches">

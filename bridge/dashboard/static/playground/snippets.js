@@ -1,4 +1,4 @@
-// What was just asked, as programs ask it.
+// Code that sends a request.
 
 import { BASE } from "../api.js";
 
@@ -16,7 +16,7 @@ export function snippet(language, body) {
   return { curl, python, javascript }[language](shortened(body));
 }
 
-// Files are left out of what is shown: they would be all of it.
+// Cuts the data of files, which would fill the code.
 function shortened(value) {
   if (typeof value === "string")
     return value.startsWith("data:") && value.length > LONG ? `${value.slice(0, value.indexOf(",") + 1)}...` : value;
@@ -48,7 +48,7 @@ ${fields.join("\n")}
 ${shown}`;
 }
 
-// A value in Python's notation; JSON's strings are Python's, too.
+// Returns a value as a Python literal; JSON strings are valid in Python.
 function literal(value, depth) {
   const pad = "    ".repeat(depth + 1);
   const wrap = (open, parts, close) =>

@@ -1,4 +1,4 @@
-// One question or answer as it is shown. What a model writes is text; only its fenced code gets a box of its own.
+// One question or answer. Answers are shown as plain text, except that fenced code gets a box.
 
 import { html, memo, useState } from "../html.js";
 import { clipped, count, duration, plural } from "../format.js";
@@ -37,7 +37,7 @@ function Answer({ turn: { answer, isRunning, problem, model }, onResults }) {
   </li>`;
 }
 
-// The bridge puts the sources behind the text, too, for clients that show nothing else; here they have their own place.
+// Removes the list of sources that the bridge appends for clients that show only text; here it has its own place.
 function withoutList({ text, sources }) {
   const at = sources.length ? text.lastIndexOf("\n\n**Sources**\n") : -1;
   return at < 0 ? text : text.slice(0, at);
@@ -55,7 +55,7 @@ function facts({ finish, first, took, usage }, model) {
   ].filter(Boolean);
 }
 
-// Pieces between fences: even ones are text, odd ones code with its language on the first line.
+// Splits at fences: even pieces are text, odd ones are code with the language on the first line.
 function Text({ text }) {
   return text
     .split(/^```/m)

@@ -1,4 +1,4 @@
-// The playground: ask the bridge as a client would, and take away the code that does it.
+// The playground: sends requests as a client does, and shows the code for them.
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../html.js";
 import { send } from "../api.js";
@@ -15,12 +15,12 @@ import { isAvailable } from "../views/account_state.js";
 const PACE = 60; // milliseconds
 const START = { model: "", stream: true, think: false, search: false, hasTools: false, tools: TOOLS };
 
-// What was asked stays while the operator looks at another view. Another chat is another object, so that an answer that
-// still comes finds its own one gone.
+// The chat is kept while the operator looks at another view. A new chat is a new object, so that an answer that is still
+// arriving can tell that its chat is gone.
 const fresh = (options = START, last = null) => ({ turns: [], messages: [], options, last });
 let kept = fresh();
 
-// Forget all of it: somebody else may sign in next.
+// Clears the chat, because somebody else may sign in next.
 export function forget() {
   kept = fresh();
 }
@@ -78,7 +78,7 @@ export function Playground() {
     </div></div>`;
 }
 
-// Ask, show what comes a few times a second, and keep it for the history when it has ended well or was stopped.
+// Sends the request, redraws the answer a few times a second, and adds it to the history if it ends well or is stopped.
 async function answered(body, signal, showTurn) {
   const chat = kept;
   let answer = nothing();
@@ -108,7 +108,7 @@ async function answered(body, signal, showTurn) {
   return undefined;
 }
 
-// What is shown as code before anything was asked.
+// Returns the request that is shown as code before the first question.
 function example(options) {
   const model = options.model || "deepseek-chat";
   return bodyOf([{ role: "user", content: "Why is the sky blue?" }], { ...options, model, tools: null });
@@ -142,7 +142,7 @@ function useKept(name) {
   ];
 }
 
-// The models that are served now; the list follows the accounts.
+// Loads the available models, again whenever the number of available accounts changes.
 function useModels(setOptions) {
   const [models, setModels] = useState([]);
   const serving = useStore((state) => (state.accounts ?? []).filter(isAvailable).length);

@@ -1,4 +1,4 @@
-// The lines to paste for the clients that people use.
+// Configuration to paste for common clients.
 
 import { html, useEffect, useState } from "../html.js";
 import { send } from "../api.js";

@@ -1,4 +1,4 @@
-// What the doctor found on the bridge's machine, and what to do about it.
+// The doctor's checks of the bridge's machine and of the sites, with advice.
 
 import { html } from "../html.js";
 import { post } from "../api.js";
@@ -37,15 +37,15 @@ function Machine() {
   </section>`;
 }
 
-// The check of the site: on a page beside that of an account, which takes no chat meanwhile.
+// The check of the site, on a second page of an account, which takes no chats while it runs.
 function Site() {
   const accounts = useStore((state) => state.accounts);
   const result = useStore((state) => state.doctor);
   const checkAll = () => checkSite();
   return html`<section class="card" aria-labelledby="site-check">
     <header class="card-head"><h2 id="site-check">Site</h2>
-      <span class="small soft grow check-note">Opens one more page of an account, and looks for every control and for the protocol.
-        Nothing is sent; chats for that account wait meanwhile.</span>
+      <span class="small soft grow check-note">Opens one more page of an account, and checks every control and the protocol.
+        Nothing is sent; chats for that account wait until it ends.</span>
       ${accounts?.length > 1 && html`<${ActionButton} run=${checkAll}><${Icon} name="refresh" />Check all<//>`}</header>
     ${accounts === null && html`<div class="skeleton block" aria-busy="true"></div>`}
     ${accounts?.length === 0 && html`<${Empty} icon="info" title="No account yet">The site is checked on an account's page.<//>`}
@@ -65,7 +65,7 @@ function SiteOf({ name, found, isRunning }) {
     ${found && html`<ul>${found.checks.map((check) => html`<${Check} key=${check.name} check=${check} />`)}</ul>`}</li>`;
 }
 
-// Check the site on the page of one account, or of all.
+// Checks the site on a page of one account, or of all accounts.
 function checkSite(account) {
   const work = async () => {
     const found = await post("doctor/site", account === undefined ? {} : { account });
@@ -75,14 +75,14 @@ function checkSite(account) {
     const busy = checks.filter((check) => check.ok === null).map((check) => check.text);
     return { message: [told(checks, "The check of the site"), ...busy].join(" ") };
   };
-  return attempt(work, undefined, "The site is being checked; chats for the account wait until that has ended.");
+  return attempt(work, undefined, "Checking the site; chats for the account wait until it ends.");
 }
 
 function told(checks, who = "The doctor") {
   const bad = checks.filter((check) => check.ok === false).length;
   return bad
-    ? `${who} found ${bad === 1 ? "one thing" : `${bad} things`} to mend.`
-    : `${who} found nothing to mend.`;
+    ? `${who} found ${bad === 1 ? "one problem" : `${bad} problems`}.`
+    : `${who} found no problem.`;
 }
 
 function Check({ check: { name, ok, text, advice } }) {

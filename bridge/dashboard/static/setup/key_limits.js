@@ -1,4 +1,4 @@
-// The limits of a key: their fields in a form, and on one line what is set and used.
+// The limits of a key: the fields of a form, and a line with the limits that are set and their use.
 
 import { html } from "../html.js";
 import { clock, count } from "../format.js";
@@ -11,14 +11,14 @@ const COUNTS = [
   ["parallel", "Chats at a time"],
 ];
 
-// The fields as texts, of limits as the bridge has them.
+// Converts limits from the API to texts for the form's fields.
 export function asFields(limits = {}) {
   const fields = Object.fromEntries(COUNTS.map(([name]) => [name, String(limits[name] ?? "")]));
   const lists = { models: (limits.models ?? []).join(", "), accounts: (limits.accounts ?? []).join(", ") };
   return { ...fields, ...lists, share: String(limits.share ?? 1), expires: asLocal(limits.expires) };
 }
 
-// The limits of these fields, as the bridge takes them; it says what is wrong with one.
+// Converts the form's fields to limits for the API, which validates them.
 export function asLimits(fields) {
   const number = (text) => (text.trim() === "" ? null : Number(text));
   const names = (text) =>
@@ -35,7 +35,7 @@ export function asLimits(fields) {
   };
 }
 
-// What an input of a date and time shows: local time without its zone.
+// Returns a time for an input of type datetime-local: local time without its zone.
 function asLocal(iso) {
   if (!iso) return "";
   const date = new Date(iso);
@@ -49,20 +49,20 @@ export function LimitFields({ fields, onChange }) {
   const whole = { type: "number", min: 1, step: 1, placeholder: "no limit" };
   return html`<div class="limit-fields">
     ${COUNTS.map(([name, label]) => input(name, label, whole))}
-    ${input("share", "Turns in the queue", { ...whole, max: 100, placeholder: "1" })}
-    ${input("models", "Models", { placeholder: "all, or names with commas" })}
-    ${input("accounts", "Accounts", { placeholder: "all, or names with commas" })}
+    ${input("share", "Weight in the queue", { ...whole, max: 100, placeholder: "1" })}
+    ${input("models", "Models", { placeholder: "all, or names separated by commas" })}
+    ${input("accounts", "Accounts", { placeholder: "all, or names separated by commas" })}
     ${input("expires", "Valid until", { type: "datetime-local" })}
   </div>`;
 }
 
-// One line of what is set, with how much of it is used.
+// A line with the limits that are set, and how much of each is used.
 export function LimitsLine({ limits = {}, used = {}, expired = false }) {
   const parts = COUNTS.filter(([name]) => limits[name] != null).map(([name, label]) => {
     const most = count(limits[name]);
     return `${label.toLowerCase()}: ${name in used ? `${count(used[name])} of ${most}` : most}`;
   });
-  if (limits.share > 1) parts.push(`${limits.share} turns`);
+  if (limits.share > 1) parts.push(`weight ${limits.share}`);
   for (const name of ["models", "accounts"]) if (limits[name]?.length) parts.push(`${name}: ${limits[name].join(", ")}`);
   const until = limits.expires && !expired ? `until ${clock(limits.expires)}` : "";
   if (until) parts.push(until);

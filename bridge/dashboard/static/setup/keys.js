@@ -1,4 +1,4 @@
-// The keys: what chats, what administers, how much each may. A new one is shown once.
+// The keys, their scopes and limits. A new key is shown once.
 
 import { html, useState } from "../html.js";
 import { named, patch, post, remove } from "../api.js";
@@ -18,7 +18,7 @@ const SCOPES = [
 const HINTS = {
   chat: "Chat, list models, and use files.",
   metrics: "Read /metrics, and nothing else.",
-  admin: "Everything, also this dashboard: accounts, keys, live views.",
+  admin: "Everything, including this dashboard: accounts, keys, live views.",
 };
 
 export function Keys() {
@@ -39,7 +39,7 @@ function Key({ entry }) {
   const isOwn = useStore((state) => state.ownKey) === id;
   const revoke = async () => {
     const whose = isOwn ? "You are signed in with this key; revoking it signs you out. " : "";
-    const text = `${whose}Whoever uses it gets 401 from now on. This cannot be taken back.`;
+    const text = `${whose}Clients that use it get status 401 from now on. This cannot be undone.`;
     if (!(await confirm({ title: `Revoke ${name}?`, text, action: "Revoke" }))) return;
     await attempt(() => remove(named("keys", id)), `${name} is revoked.`);
   };
@@ -73,7 +73,7 @@ function EditLimits({ entry, close }) {
     onClick=${() => close()}>Cancel</button>
     <button class="button primary" form="limits">Save</button>`}>
     <form id="limits" class="stack" onSubmit=${submit}>
-      <p class="small soft">They count from the next chat on. An empty field limits nothing.</p>
+      <p class="small soft">They apply from the next chat on. An empty field means no limit.</p>
       <${LimitFields} fields=${fields} onChange=${setFields} />
       ${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
     </form><//>`;
@@ -96,7 +96,7 @@ function AddKey({ close }) {
   if (made)
     return html`<${Dialog} title=${`Key ${made.name}`} close=${close} footer=${html`<button class="button primary"
       onClick=${() => close()}>Done</button>`}>
-    <div class="stack"><p>Copy it now: it is shown this once only.</p><${Code} text=${made.key} what="the key" />
+    <div class="stack"><p>Copy it now: it is not shown again.</p><${Code} text=${made.key} what="the key" />
       </div><//>`;
   return html`<${Dialog} title="New key" close=${close} footer=${html`<button class="button"
     onClick=${() => close()}>Cancel</button>

@@ -1,4 +1,4 @@
-// The settings in force, and where each came from.
+// The settings in effect, and the source of each.
 
 import { html, useEffect, useState } from "../html.js";
 import { get } from "../api.js";
@@ -43,8 +43,8 @@ export function Settings() {
 
 function None({ isSearch }) {
   if (isSearch) return html`<${Empty} icon="search" title="No setting matches">Change the search.<//>`;
-  return html`<${Empty} icon="setup" title="Nothing is changed">
-    All settings have their defaults. Change them in bridge.toml, or by environment variables.<//>`;
+  return html`<${Empty} icon="setup" title="No setting is changed">
+    All settings have their defaults. Change them in bridge.toml or with environment variables.<//>`;
 }
 
 function Setting({ setting: { name, variable, value, source, description } }) {

@@ -1,4 +1,4 @@
-// How each client is told of the bridge.
+// The configuration of each client.
 
 const json = (value) => JSON.stringify(value, null, 2);
 
@@ -39,7 +39,7 @@ export OPENAI_API_KEY="${key}"`,
     code: ({ root, key }) => `export ANTHROPIC_BASE_URL="${root}"
 export ANTHROPIC_API_KEY="${key}"
 export CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1`,
-    after: "Claude's own model names stand for the first model of your accounts; api.aliases can say otherwise.",
+    after: "Claude's own model names mean the first model of your accounts; api.aliases can change that.",
   },
   {
     name: "Anthropic SDK",
@@ -96,7 +96,7 @@ OPENAI_MODEL_LIST=-all,+${model}`,
     where: "Settings, Model Provider, Add: type OpenAI. Then these, and Manage to choose the models:",
     code: ({ root, key }) => `API Key:   ${key}
 API Host:  ${root}`,
-    after: "Cherry Studio puts /v1 behind the host itself.",
+    after: "Cherry Studio appends /v1 to the host itself.",
   },
   {
     name: "aider",
@@ -146,7 +146,7 @@ models:
   },
 ];
 
-// This machine as a container sees it.
+// Returns the base URL with this machine's name for a container.
 function inside(base) {
   return base.replace(/\/\/(localhost|127\.0\.0\.1|\[::1\])(?=[:/])/, "//host.docker.internal");
 }

@@ -1,4 +1,4 @@
-// What the keys used: chats and tokens, by key, model, account or day.
+// The usage of the keys: chats and tokens, by key, model, account or day.
 
 import { html, useEffect, useState } from "../html.js";
 import { download, get } from "../api.js";
@@ -36,7 +36,7 @@ export function Usage() {
     <div class="card">
       ${rows === null && !problem && html`<div class="skeleton block" aria-busy="true"></div>`}
       ${rows?.length === 0 && html`<${Empty} icon="charts" title="Nothing was used">
-        What each key uses is counted from its first chat on.<//>`}
+        Usage is counted from the first chat of each key.<//>`}
       ${rows?.length > 0 && html`<${Table} rows=${rows} by=${by} />`}
     </div></section>`;
 }
@@ -62,7 +62,7 @@ function Row({ row, by, most }) {
 
 const UNKNOWN = { rows: null, missing: [] };
 
-// The sums and the nodes that are missing in them, asked for again when a minute has passed.
+// Loads the sums and the nodes that are missing in them, again every minute.
 function useUsage(since, by) {
   const [sums, setSums] = useState(UNKNOWN);
   const [problem, setProblem] = useState("");

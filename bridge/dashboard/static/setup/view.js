@@ -1,4 +1,4 @@
-// Setup: connect clients, keys and what they used, the doctor's findings, the settings in force.
+// Setup: client configuration, keys and their usage, the doctor's findings, the settings in effect.
 
 import { html } from "../html.js";
 import { Clients } from "./clients.js";

@@ -1,4 +1,4 @@
-// What can be done with an account. Each action says what came of it.
+// The actions on an account; each shows a notice with its result.
 
 import { BASE, download, named, post, remove } from "../api.js";
 import { attempt } from "../components/toasts.js";
@@ -29,7 +29,7 @@ export const bundle = ({ name }) =>
 
 export const cancelChat = (id) => attempt(() => remove(named("chats", id)), "The chat has been cancelled.");
 
-// Sign in again: the site's sign-in page opens in the live view, and the login that is captured takes the old one's place.
+// Signs in again: opens the site's sign-in page in the live view; the captured login replaces the old one.
 export async function logIn({ name, site, url }) {
   const begin = () => post("logins", { name, site, ...(url && { url }) });
   const login = await attempt(begin, "", "Opening the sign-in page …");
@@ -43,13 +43,13 @@ export async function rename(account) {
 export async function removeAccount({ name, held, chat }) {
   const title = `Remove ${name}?`;
   const now = held ? " A person is using its page now." : chat ? " Its chat is ended." : "";
-  const text = `Its page is closed, and its stored login is deleted from this machine.${now} On the site nothing changes.`;
+  const text = `Its page is closed, and its stored login is deleted from this machine.${now} Nothing changes on the site.`;
   if (await confirm({ title, text, action: "Remove" })) {
     await attempt(() => remove(named("accounts", name)), `${name} has been removed.`, `Removing ${name} …`);
   }
 }
 
-// The one action that helps most now.
+// Returns the most useful action for the account's state.
 export function mainAction(account) {
   if (account.state === "challenged")
     return { label: "Open page", href: liveUrl({ account: account.name }), strong: true };
@@ -77,7 +77,7 @@ export function menuOf(account) {
     { label: "Reopen", icon: "out", run: () => reopen(account) },
     { label: "Download bundle", icon: "save", run: () => bundle(account) },
     null,
-    // The nodes of a cluster agree by an account's name.
+    // In a cluster accounts cannot be renamed: the nodes identify them by name.
     ...(account.node ? [] : [{ label: "Rename …", icon: "pen", run: () => rename(account) }]),
     { label: "Remove …", icon: "bin", danger: true, run: () => removeAccount(account) },
   ];

@@ -1,4 +1,4 @@
-// One account: a dense row that opens into everything that is known of it.
+// One account: a dense row that opens to all its details.
 
 import { html, memo, useEffect, useRef, useState } from "../html.js";
 import { adminUrl, named } from "../api.js";
@@ -102,7 +102,7 @@ function More({ account }) {
   </div>`;
 }
 
-// The page as it looked a moment ago; asked for only while it can be seen.
+// A recent picture of the page; loaded only while it is in view.
 function Thumbnail({ account, isLarge = false }) {
   const element = useRef(null);
   const [round, setRound] = useState(0);
@@ -120,7 +120,7 @@ function Thumbnail({ account, isLarge = false }) {
   </a>`;
 }
 
-// Call `look` when the element comes into sight and each `pace` milliseconds while it stays there.
+// Calls `look` when the element comes into view and every `pace` milliseconds while it stays there.
 function seenEvery(element, pace, look) {
   let timer;
   const tick = () => document.visibilityState === "visible" && look();

@@ -1,4 +1,4 @@
-// What an account's state is called, how urgent it is, and what would help.
+// Labels and urgency of an account's states, and the groups of the account list.
 
 const STATES = {
   starting: ["Starting", "info"],
@@ -14,7 +14,7 @@ export const STEPS = { waiting: "Waiting", sending: "Sending", thinking: "Thinki
 
 export const needsYou = (account) => account.state === "logged_out" || account.state === "challenged";
 
-// A sleeping account is opened by the chat that needs it.
+// A sleeping account counts as available, because the chat that needs it opens it.
 export const isAvailable = (account) => account.state === "ready" || account.state === "asleep";
 
 export function stateOf(account) {
@@ -22,7 +22,7 @@ export function stateOf(account) {
   return { label, kind, isWorking: account.state === "starting" };
 }
 
-// The groups by which a long list can be narrowed.
+// The filters of a long list.
 export const GROUPS = [
   ["all", "All", () => true],
   ["ready", "Ready", (account) => isAvailable(account) && !account.paused],

@@ -1,4 +1,4 @@
-// The accounts: who can chat now, who cannot and why, and who needs a person.
+// The list of accounts: which can chat now, which cannot and why, and which need a person.
 
 import { html, useState } from "../html.js";
 import { useStore } from "../store.js";
@@ -10,7 +10,7 @@ import { AddAccount } from "./add_account.js";
 import { LearnSite } from "./learn_site.js";
 import { GROUPS, matches } from "./account_state.js";
 
-const FEW = 3; // with so few accounts nobody needs to narrow the list
+const FEW = 3; // accounts up to which the list has no filters
 
 export const add = () => show(AddAccount);
 const learn = () => show(LearnSite);
@@ -34,7 +34,7 @@ export function Accounts() {
 
 function None({ action }) {
   return html`<div class="card"><${Empty} icon="accounts" title="No account yet" action=${action}>
-    Log one in here, through the site's own sign-in page, or bring a login that you have already. On the bridge's machine${" "}
+    Log one in here, through the site's own sign-in page, or import a login that you already have. On the bridge's machine${" "}
     <code>bridge login NAME</code>${" "}does the same.<//></div>`;
 }
 

@@ -1,4 +1,4 @@
-// The dialog that adds an account: by logging in through the live view, or with a login that exists already.
+// The dialog that adds an account: with a login through the live view, or with an existing login.
 
 import { html, useEffect, useState } from "../html.js";
 import { get, post } from "../api.js";
@@ -25,7 +25,7 @@ export function AddAccount({ close }) {
     get("sites").then(
       ({ sites: known }) => {
         setSites(known);
-        const used = store.accounts?.[0]?.site; // most people have accounts of one site
+        const used = store.accounts?.[0]?.site; // most operators have accounts on one site only
         set("site")((known.find(({ name }) => name === used) ?? known[0])?.name ?? "");
       },
       (error) => setProblem(error.message),
@@ -48,7 +48,7 @@ export function AddAccount({ close }) {
       if (isComplete(way, fields)) submit();
     }}>
       <${Text} label="Name" value=${fields.name} onInput=${set("name")} autofocus=${true} placeholder="me"
-        hint="What the account is called here, such as me or work-2." />
+        hint="The name of the account here, such as me or work-2." />
       <div class="two">
         <${Site} sites=${sites} value=${fields.site} onChange=${set("site")} />
         <${Text} label="Address (optional)" type="url" value=${fields.url} onInput=${set("url")}
@@ -99,7 +99,7 @@ function Way({ way, fields, set }) {
       : [
           "Profile file",
           ".age",
-          "NAME.age of another machine's profiles folder.",
+          "NAME.age from the profiles folder of another machine.",
         ];
   return html`<label class="field"><span>${label}</span>
     <input key=${way} class="input" type="file" accept=${accept}
@@ -108,7 +108,7 @@ function Way({ way, fields, set }) {
     ${
       way === "profile" &&
       html`<${Text} label="That machine's profile key (optional)" type="password" value=${fields.key} onInput=${set("key")}
-        hint="The line AGE-SECRET-KEY-1… in its profile.key; leave it empty where both machines have the same key." />`
+        hint="The line AGE-SECRET-KEY-1… in its profile.key; leave it empty if both machines have the same key." />`
     }`;
 }
 

@@ -1,4 +1,4 @@
-// The last day in six charts.
+// Six charts of the last day.
 
 import { html, useEffect, useMemo, useState } from "../html.js";
 import { get } from "../api.js";
@@ -78,7 +78,7 @@ function described(series) {
   };
 }
 
-// What went well below, the failures on it, the commonest first and the rest as one.
+// Returns the stacked series: answered chats below, then the most frequent failures, then all others as one.
 function results(chats) {
   const good = Object.keys(chats).filter((name) => GOOD.includes(name));
   const bad = Object.keys(chats)
@@ -95,7 +95,7 @@ function results(chats) {
 const sum = (values) => values.reduce((all, value) => all + (value ?? 0), 0);
 const added = (lists) => (lists[0] ?? []).map((_, index) => lists.reduce((all, list) => all + (list[index] ?? 0), 0));
 
-// The figures of the server, with the samples that the event stream brings put to their end.
+// Loads the figures from the bridge, and appends the samples from the event stream.
 function useMetrics(hours) {
   const [metrics, setMetrics] = useState(null);
   const [problem, setProblem] = useState("");
@@ -110,7 +110,7 @@ function useMetrics(hours) {
       (found) => {
         setProblem("");
         setMetrics(begun(found));
-        update({ samples: [] }); // what they told of is in there
+        update({ samples: [] }); // the loaded figures include them
       },
       (error) => error.name !== "AbortError" && setProblem(error.message),
     );
@@ -122,7 +122,7 @@ function useMetrics(hours) {
   ];
 }
 
-// Leave out the time before the bridge was started, which would be most of the chart on its first day.
+// Leaves out the time before the start of the bridge, which would be most of the chart on its first day.
 function begun({ times, series }) {
   const at = times.findIndex((_, index) => SCALARS.some((key) => series[key]?.[index] != null));
   const rest = (values) => values.slice(at < 0 ? times.length : at);
@@ -131,7 +131,7 @@ function begun({ times, series }) {
   return { times: rest(times), series: { ...cut(scalars), chats: cut(chats) } };
 }
 
-// A sample is its minute as it is so far, so the last one of each minute counts.
+// A sample has the figures of its minute so far, so only the last one of each minute is used.
 function extended(metrics, samples) {
   const { times, series } = metrics;
   const last = times.at(-1) ?? 0;

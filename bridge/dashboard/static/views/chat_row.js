@@ -1,4 +1,4 @@
-// One chat that has ended: a line that opens into its times, sizes, files and, where the history is on, its texts.
+// One chat that has ended: a row that opens to its times, sizes, files and, if the history is on, its texts.
 
 import { html, memo, useEffect, useState } from "../html.js";
 import { download, get, named } from "../api.js";
@@ -95,7 +95,7 @@ function Texts({ id }) {
   </div>`;
 }
 
-// What was said, in order; of many messages the last ones.
+// Returns the texts in order, of the messages only the last ones.
 function parts({ messages, thinking, answer }) {
   const said = messages.slice(-MESSAGES).map(({ role, text }) => [ROLES[role] ?? role, text]);
   return [...said, ["Thinking", thinking], ["Answer", answer]].filter(([, text]) => text);

@@ -1,4 +1,4 @@
-// Chats: those that wait and run, which can be cancelled, and the recent ones with where their time went.
+// Chats: waiting and running ones, which can be cancelled, and recent ones with the times of their phases.
 
 import { html, useState } from "../html.js";
 import { get } from "../api.js";
@@ -27,7 +27,7 @@ export function Chats() {
   </div>`;
 }
 
-// Of a cluster the chats of all nodes are shown; it is said where one does not tell of its own.
+// In a cluster, names the nodes whose chats are missing because they did not answer.
 function Missing() {
   const missing = useStore((state) => state.cluster?.missing) ?? [];
   if (!missing.length) return null;
@@ -95,7 +95,7 @@ function None({ isAny }) {
   if (isAny) return html`<${Empty} icon="search" title="No chat matches">Choose another group, or change the search.<//>`;
   return html`<${Empty} icon="chats" title="No chat yet"
     action=${html`<a class="button" href="#playground">Open the playground</a>`}>
-    Ask something in the playground, or point a client here: Setup has the lines to paste.<//>`;
+    Ask something in the playground, or connect a client: Setup has the lines to paste.<//>`;
 }
 
 function Older({ last, count }) {

@@ -1,4 +1,4 @@
-// The dialog that begins to learn a site: its page opens in the live view, and one chat on it gives the site file.
+// The dialog that begins to learn a site: opens its page in the live view, where one chat yields the site file.
 
 import { html, useEffect, useState } from "../html.js";
 import { get, post } from "../api.js";
@@ -37,8 +37,8 @@ export function LearnSite({ close }) {
       if (url.trim()) submit();
     }}>
       <p class="small soft">For a chat page that the bridge does not know yet. Its page opens in a live view: sign in there,
-        and send one prompt that you are given. The bridge sends about six more, writes the site's file from what it
-        sees, and proves it. Each is a chat on your account.</p>
+        and send the prompt that is shown. The bridge then sends up to ten more prompts, writes the site file, and tests it
+        with three or four chats, all with your account.</p>
       <label class="field"><span>Address of an empty chat</span>
         <input class="input" type="url" value=${url} placeholder="https://chat.example.com" autofocus=${true}
           maxlength="500" spellcheck=${false} autocomplete="off" autocapitalize="none"
@@ -58,6 +58,6 @@ function Earlier({ learnings }) {
   return html`<div class="small"><p class="soft">Learned in the last hour</p>
     <ul class="plain-list">${learnings.map(
       ({ id, name, state }) => html`<li key=${id}><a href=${liveUrl({ learning: id })}>${name}</a>${" "}
-        <span class="soft">${ENDED.includes(state) ? state : "goes on"}</span></li>`,
+        <span class="soft">${ENDED.includes(state) ? state : "running"}</span></li>`,
     )}</ul></div>`;
 }

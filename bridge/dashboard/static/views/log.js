@@ -1,4 +1,4 @@
-// The log as it is written, what the site sent that is not known, and which version runs.
+// The live log, the drift of the sites, and the versions in use.
 
 import { html, memo, useEffect, useLayoutEffect, useRef, useState } from "../html.js";
 import { get } from "../api.js";
@@ -23,7 +23,7 @@ export function Log() {
   const live = useStore((state) => state.connection.state);
   useEffect(() => {
     if (live !== "live") return;
-    get(`log?limit=${LOG_LINES}`).then(takeState, () => {}); // the stream begins with the last ones only
+    get(`log?limit=${LOG_LINES}`).then(takeState, () => {}); // the stream begins with only the last lines
   }, [live]);
   return html`<div class="view">
     <header class="view-head"><h1 tabindex="-1">Log</h1><span class="grow"><${ThisNode} /></span><${Version} /></header>
@@ -73,7 +73,7 @@ function None({ isAny }) {
   return html`<${Empty} icon="log" title="No line yet">Log lines of the bridge appear here.<//>`;
 }
 
-// Lines have no id: one object is one line, however the list is narrowed.
+// Lines have no id, so each object gets one, which stays the same when the list is filtered.
 const ids = new WeakMap();
 let lastId = 0;
 
@@ -91,11 +91,11 @@ function Drift() {
   const drift = useStore((state) => state.drift);
   return html`<section class="card" aria-labelledby="drift">
     <header class="card-head"><h2 id="drift">Drift</h2>
-      <span class="small soft">what sites sent, and controls that moved, unlike what their drivers know</span></header>
+      <span class="small soft">data and controls of sites that their drivers do not recognize</span></header>
     ${
       drift.length === 0
         ? html`<p class="quiet-line soft">None seen since the start.</p>`
-        : html`<div class="scroller" tabindex="0" role="region" aria-label="What is not known, as a table">
+        : html`<div class="scroller" tabindex="0" role="region" aria-label="Drift, as a table">
           <table class="table">
       <thead><tr><th scope="col">Site</th><th scope="col">Shape</th><th scope="col">Times</th>
         <th scope="col">Last</th></tr></thead>

@@ -1,4 +1,4 @@
-// The nodes that share the pool: how each stands, and the button that has it give its accounts to the others.
+// The nodes that share the pool: the state of each, and a button that drains it.
 
 import { html } from "../html.js";
 import { named, post } from "../api.js";
@@ -19,7 +19,7 @@ export function Nodes() {
 
 function Alone() {
   return html`<div class="card"><${Empty} icon="nodes" title="No other node">
-    This bridge shares its accounts with no other one.<//></div>`;
+    This bridge does not share its accounts with other nodes.<//></div>`;
 }
 
 function List({ cluster: { nodes, unplaced } }) {
@@ -61,11 +61,11 @@ function stateOf({ leaving, accounts }) {
 function Drain({ node: { name, leaving } }) {
   if (leaving === "stopping") return null;
   const path = named("cluster/nodes", name);
-  const undo = () => attempt(() => post(`${path}/undrain`), `${name} may have accounts again.`);
+  const undo = () => attempt(() => post(`${path}/undrain`), `${name} may take accounts again.`);
   if (leaving) return html`<${ActionButton} class="button small" run=${undo}>Undo<span class="hidden-text"> the drain of ${name}</span><//>`;
   const drain = async () => {
     const text =
-      "It gives its accounts to the other nodes, each after its running chat, and takes none until this is undone. It still takes requests.";
+      "It hands its accounts over to the other nodes, each after its running chat, and takes none until you undo this. It still takes requests.";
     if (await confirm({ title: `Drain ${name}?`, text, action: "Drain" }))
       await attempt(() => post(`${path}/drain`), `${name} gives back its accounts.`);
   };

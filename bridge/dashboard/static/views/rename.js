@@ -1,4 +1,4 @@
-// The dialog that gives an account another name.
+// The dialog that renames an account.
 
 import { html, useState } from "../html.js";
 import { named, post } from "../api.js";

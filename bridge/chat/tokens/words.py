@@ -11,6 +11,10 @@ import regex
 
 LONGEST = 256
 """Characters of a word: longer runs are cut, so that none takes long to count. Few texts have one."""
+SHORT = 3
+"""Characters of a text of which is remembered that nothing cuts it: a group of digits has no more."""
+MOST_WHOLE = 4_096
+"""How many of them are remembered for each pattern."""
 MOST_MATCHED = 4 * LONGEST
 """More characters than a match can have: a pattern has a few repetitions, each of which is bounded."""
 REPEATED = regex.compile(r"(?<=\]|\\s)(\+|\*)")
@@ -29,7 +33,7 @@ class WordCutter:
         # now, in the thread that reads the vocabulary: there are tens of thousands
         self._begun = frozenset(token[:end] for token in self.special for end in range(1, len(token)))
         self._most_begun = max(map(len, self._begun), default=0)
-        self._patterns = tuple(regex.compile(REPEATED.sub(_bounded, pattern)) for pattern in patterns)
+        self._steps = tuple(_Step(regex.compile(REPEATED.sub(_bounded, pattern))) for pattern in patterns)
 
     def words(self, text: str) -> Sequence[str]:
         """Return the words of a whole text; together they are the text."""
@@ -71,9 +75,37 @@ class WordCutter:
 
     def _plain(self, text: str, start: int, end: int) -> Sequence[tuple[int, int]]:
         spans: Sequence[tuple[int, int]] = [(start, end)]
-        for pattern in self._patterns:
-            spans = _isolated(pattern, text, spans)
+        for step in self._steps:
+            spans = step.isolated(text, spans)
         return spans
+
+
+class _Step:
+    """Cuts at the matches of one pattern; remembers short texts that it leaves whole, such as groups of digits."""
+
+    def __init__(self, pattern: regex.Pattern[str]) -> None:
+        self._pattern = pattern
+        self._whole: set[str] = set()
+
+    def isolated(self, text: str, spans: Iterable[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+        """Return where the matches within each span are, and what lies between them."""
+        parts: list[tuple[int, int]] = []
+        for start, end in spans:
+            size = end - start
+            if size == 1 or (size <= SHORT and text[start:end] in self._whole):
+                parts.append((start, end))
+                continue
+            before = len(parts)
+            for first, last in [found.span() for found in self._pattern.finditer(text, start, end)]:
+                if first > start:
+                    parts.append((start, first))
+                parts.append((first, last))
+                start = last
+            if start < end:
+                parts.append((start, end))
+            if size <= SHORT and len(parts) == before + 1 and len(self._whole) < MOST_WHOLE:
+                self._whole.add(text[end - size : end])
+        return parts
 
 
 def _cut(text: str, spans: Iterable[tuple[int, int]]) -> Sequence[str]:
@@ -85,23 +117,6 @@ def _cut(text: str, spans: Iterable[tuple[int, int]]) -> Sequence[str]:
         else:
             words += (text[place : min(place + LONGEST, end)] for place in range(start, end, LONGEST))
     return words
-
-
-def _isolated(pattern: regex.Pattern[str], text: str, spans: Iterable[tuple[int, int]]) -> Sequence[tuple[int, int]]:
-    """Return where the matches within each span are, and what lies between them."""
-    parts: list[tuple[int, int]] = []
-    for start, end in spans:
-        if end - start == 1:  # most numbers and signs; nothing cuts it further
-            parts.append((start, end))
-            continue
-        for first, last in [found.span() for found in pattern.finditer(text, start, end)]:
-            if first > start:
-                parts.append((start, first))
-            parts.append((first, last))
-            start = last
-        if start < end:
-            parts.append((start, end))
-    return parts
 
 
 def _bounded(found: regex.Match[str]) -> str:

@@ -1,1 +1,1 @@
-"""Tool calls and JSON by prompt, without I/O: rendered into the prompt, parsed out of the answer; may import chat."""
+"""Tool calls and JSON by prompt, without I/O: written into the prompt, parsed from the answer; may import chat."""

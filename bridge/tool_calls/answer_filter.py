@@ -1,8 +1,8 @@
-"""What a client gets of an answer that may call tools: the calls, and the text where there are none.
+"""Filters an answer that may call tools: the client gets the calls, or the text if there are none.
 
 Some clients take the first text for the final answer and never run a tool. So text is held back until no call can
-follow, though no longer than `hold` characters; what the model says beside its calls becomes thinking. A call that
-cannot be read is held back to the end, with all that follows it: the model may write it again.
+follow, but no longer than `hold` characters; text beside calls becomes thinking. An unreadable call is held back to the
+end, with everything after it: the model may write it again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ AGAIN = """\
 Your call could not be carried out. {why}
 Write the call again, exactly in the notation: <tool_call>, one line of valid JSON, </tool_call>. Write nothing else."""
 UNREAD = "\n\n[This is a tool call that could not be read. {why}]"
-"""What is said to the client behind a call that the model did not write again."""
+"""The note to the client after an unreadable call that the model did not write again."""
 MUST = """\
 You must call {what} now. Write nothing but the call, in the notation:
 <tool_call>, one line of valid JSON, </tool_call>."""
@@ -36,11 +36,11 @@ FilteredEvent = Text | Thinking | ToolCall
 
 
 class ToolCallFilter:
-    """Turns the text of one answer into text, thinking and calls (see `TextFilter`).
+    """A filter that splits the text of one answer into text, thinking and calls (see `TextFilter`).
 
-    It holds text back in two cases. Before any call, up to `hold` characters, since text in front of a call becomes
-    thinking. After a call that cannot be read, without a limit, since the model may be asked to write it again. Once
-    text was returned (`_is_open`) no call can take it back; calls that come later are still returned.
+    It holds text back in two cases: before any call, up to `hold` characters, since text before a call becomes
+    thinking; and after an unreadable call, without a limit, since the model may be asked to write it again. Text that
+    was returned (`_is_open`) cannot be taken back by a call; later calls are still returned.
     """
 
     def __init__(self, toolbox: Toolbox, hold: int, id: str) -> None:  # noqa: A002
@@ -57,29 +57,29 @@ class ToolCallFilter:
 
     @property
     def is_call(self) -> bool:
-        """Whether the answer has called a tool."""
+        """Tell whether the answer has called a tool."""
         return bool(self.calls)
 
     @property
     def unreadable_note(self) -> str:
-        """The text that the client gets behind a call that cannot be read; empty where there is no such call."""
+        """Return the note for the client about an unreadable call; empty if there is none."""
         return "" if self.calls or self._rejected is None else UNREAD.replace("{why}", self._rejected.why)
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether the answer breaks off within a call."""
+        """Tell whether the answer breaks off within a call."""
         return not self.calls and self._rejected is not None and self._rejected.is_cut_off
 
     def feed(self, text: str) -> list[FilteredEvent]:
-        """Take the next piece of the answer's text."""
+        """Process the next piece of the answer's text; return the events that are certain."""
         return [event for segment in self._parser.feed(text) for event in self._take(segment)]
 
     def finish(self) -> list[FilteredEvent]:
-        """Take the end of the text; return the last calls, and text unless it is held back."""
+        """Process the end of the text; return the last calls, and the text unless it is held back."""
         return [event for segment in self._parser.end() for event in self._take(segment)]
 
     def retry_prompt(self) -> str | None:
-        """Return what asks the model for the call that it owes, or None; only after `finish`."""
+        """Return the prompt for a missing or unreadable call, or None; call it only after `finish`."""
         if self.calls:
             return None
         if self._rejected is not None:
@@ -90,7 +90,7 @@ class ToolCallFilter:
         return None
 
     def release(self) -> list[FilteredEvent]:
-        """Return the text that was held back: no call follows."""
+        """Return the text that was held back, as no call follows."""
         return self._open()
 
     def _take(self, segment: Segment) -> list[FilteredEvent]:
@@ -124,7 +124,7 @@ class ToolCallFilter:
         return self._open() if self._rejected is None and self._size > self._hold else []
 
     def _beside(self, text: str) -> list[FilteredEvent]:
-        """Return the text behind a call as thinking, but for white space at its end, which may lead to another call."""
+        """Return text after a call as thinking; hold white space at its end, which may precede another call."""
         text = self._blank + text
         said = text.rstrip()
         self._blank = text[len(said) :]
@@ -138,7 +138,7 @@ class ToolCallFilter:
 
 
 def filter_answer(toolbox: Toolbox, hold: int, answer: str, *, is_last: bool) -> tuple[str, list[Call]]:
-    """Return the text and the calls that a client gets of a whole answer; `is_last`: the model is not asked again."""
+    """Return the text and calls of a whole answer for the client; `is_last`: the model is not asked again."""
     call_filter = ToolCallFilter(toolbox, hold, "")
     events = [*call_filter.feed(answer), *call_filter.finish(), *call_filter.release()]
     text = "".join(event.text for event in events if isinstance(event, Text))

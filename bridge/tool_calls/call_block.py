@@ -1,14 +1,14 @@
-"""Reads one call from its opening tag to the end that belongs to it.
+"""Reads one call, from its opening tag to its end.
 
     call     = opening ... ( body | argument ... ) ( end | before the next call, or text )
     opening  = a tag of a call or of an envelope, which may name the tool, or the tool's name as a tag
              or the tool's name as text before its first argument
-    body     = JSON | name JSON                 up to the first tag that stands in no string of it
+    body     = JSON | name JSON                 up to the first tag outside its strings
     argument = <parameter name="..."> value end | <FIELD> value end | <name> value end
              | <arg_key> name end <arg_value> value end | <arguments> ( body | argument ... ) end
     end      = any end tag of a call, an envelope or the tool
 
-Envelopes and their ends carry no meaning: they may be missing, doubled, or of another dialect.
+Envelopes and their end tags have no meaning: they may be missing, doubled, or of another dialect.
 """
 
 from __future__ import annotations
@@ -40,31 +40,31 @@ BREAKS_OFF = "It breaks off before its end."
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What was read from one opening tag on: the calls, or why there are none."""
+    """The result of reading from one opening tag: the calls, or why there are none."""
 
     end: int
     inner: int
-    """Where the tags end that open it."""
+    """The end of its opening tags."""
     calls: tuple[Call, ...] = ()
     why: str = ""
     name: str = ""
-    """The tool that it names, whether there is one or not."""
+    """The tool that it names, known or not."""
     is_closed: bool = False
-    """An end tag stands at its end."""
+    """It ends with an end tag."""
     is_loose: bool = False
-    """There are words where a call has its JSON or its arguments."""
+    """It has words in place of JSON or arguments."""
     is_prose: bool = False
-    """Those words only speak of calls, and were not read."""
+    """Those words only mention calls, and are not part of it."""
     is_cut_off: bool = False
-    """It breaks off with the text."""
+    """The text ends within it."""
     is_sketch: bool = False
-    """Dots stand for an argument, or for all of them."""
+    """Dots replace an argument, or all of them."""
     is_weak: bool = False
-    """None of its tags means a call for itself."""
+    """None of its tags alone makes it a call."""
 
 
 def read_block(tagged: TaggedText, tag: Tag, *, within_line: bool = False) -> Block:
-    """Read the call that `tag` opens; `within_line` tells whether text stands before it in its line."""
+    """Read the call that `tag` opens; `within_line` tells whether text comes before it on its line."""
     return _Reader(tagged, tag, within_line=within_line).read()
 
 
@@ -96,7 +96,7 @@ class _Reader:
     # Tags
 
     def _tag(self, tag: Tag) -> bool:
-        """Take a tag; return whether the call goes on."""
+        """Process a tag; return whether the call continues."""
         if self._is_argument(tag):
             self._argument(tag)
             return True
@@ -114,7 +114,7 @@ class _Reader:
         return True
 
     def _open(self, tag: Tag) -> None:
-        """Take a tag that opens the call, or an envelope of it."""
+        """Process a tag that opens the call or its envelope."""
         self._at = self._tagged.behind_marks(tag.end)
         self._inner = self._inner if self._has_content else self._at
         self._is_weak = self._is_weak and tag.is_weak
@@ -124,7 +124,7 @@ class _Reader:
             self._take_attributes(tag)
 
     def _take_attributes(self, tag: Tag) -> None:
-        """Take the arguments that stand in the tag that opens the call."""
+        """Read the arguments in the attributes of the opening tag."""
         fields = {name.lower(): name for name in self._fields()}
         for key, value in tag.attributes.items():
             if key in fields and (key not in NAMES or tag.kind is Kind.TOOL):
@@ -142,7 +142,7 @@ class _Reader:
         return bool(self._name) and not tag.rest.strip() and tag.name.lower() in map(str.lower, self._fields())
 
     def _is_envelope(self, tag: Tag) -> bool:
-        """Tell whether a tag that only its mark makes known stands around calls."""
+        """Tell whether a tag known only by its mark encloses calls."""
         if tag.kind is not Kind.FIELD or self._name or self._has_content:
             return False
         inner = self._tagged.adjacent(tag.end)
@@ -157,12 +157,12 @@ class _Reader:
         self._key = ""
         self._at = tag.end
         if key in self._arguments:
-            self._wrong = f"The argument {key[:80]!r} stands there twice."
+            self._wrong = f"The argument {key[:80]!r} is given twice."
         self._is_text[key] = attributes.get("string", "").lower() != "false"
         self._arguments[key] = attributes.get("value", "") if tag.is_whole else self._value(tag)
 
     def _value(self, opening: Tag) -> str:
-        """Return the text up to the end of what `opening` has opened, and move behind it."""
+        """Return the text up to the end of the value that `opening` opens, and move past it."""
         tag, is_end = value_end(self._tagged, opening, set(self._fields()) - set(self._arguments))
         end = tag.start if tag else len(self._tagged.text)
         if tag is None:
@@ -171,10 +171,10 @@ class _Reader:
         value = self._tagged.text[opening.end : end]
         return plain(value if is_end else without_last_break(value), is_exact="string" in opening.attributes)
 
-    # Words: the body, or what is none
+    # Words: the body, or other text
 
     def _words(self) -> bool:
-        """Take the text that stands where no tag is; return whether the call goes on."""
+        """Process text between tags; return whether the call continues."""
         tagged, at = self._tagged, self._tagged.blank_to(self._at)
         if self._has_content or self._wrong:
             return self._text_between(at)
@@ -190,7 +190,7 @@ class _Reader:
         return True
 
     def _is_name(self, at: int) -> bool:
-        """Take the name of a tool, if it comes next, and an argument or a separator behind it."""
+        """Read a tool's name, if it comes next with an argument or a separator after it."""
         first = NAME.match(self._tagged.text, at)
         tag = self._tagged.adjacent(first.end()) if first else None
         if first is None or tag is None:
@@ -207,7 +207,7 @@ class _Reader:
         return True
 
     def _is_name_apart(self, name: str, end: Tag) -> bool:
-        """Take the name of a tool that stands alone between tags, where its arguments follow behind them."""
+        """Read a tool's name that is alone between tags, if its arguments follow them."""
         tagged = self._tagged
         at = tagged.blank_to(end.end)
         behind = tagged.adjacent(end.end)
@@ -218,14 +218,14 @@ class _Reader:
         return True
 
     def _is_lost(self, at: int) -> bool:
-        """Tell whether only a tag that breaks off follows."""
+        """Tell whether only an incomplete tag follows."""
         if not self._tagged.may_go_on(at):
             return False
         self._at, self._wrong = len(self._tagged.text), BREAKS_OFF
         return True
 
     def _text_between(self, at: int) -> bool:
-        """Judge text behind the arguments: it is no part of the call, unless the call's end follows."""
+        """Process text after the arguments, which belongs to the call only if the call's end follows."""
         tagged = self._tagged
         if tagged.may_go_on(at):
             self._at = len(tagged.text)
@@ -235,7 +235,7 @@ class _Reader:
             raise NeedMoreText
         if tag is None or not tag.is_end or not tag.closes:
             return False
-        self._wrong = self._wrong or "Between the arguments stands something else."
+        self._wrong = self._wrong or "There is other text between the arguments."
         self._at = tag.start
         return True
 
@@ -270,7 +270,7 @@ class _Reader:
     def _calls(self, *, is_cut: bool) -> list[Call]:
         tools = self._tagged.tools
         if self._body is not None:
-            # Entities stay: in JSON's strings they are text, and JSON that is escaped as a whole is read as such.
+            # Entities stay: they are text in JSON strings, and JSON that is escaped as a whole is decoded later.
             body = out_of_cdata(self._body) or self._body
             return [named_call(self._name, body, tools)] if self._name else read_calls(body, tools)
         if not self._name:
@@ -281,7 +281,7 @@ class _Reader:
 
 
 def _named(tag: Tag) -> str:
-    """Return the tool that an opening tag names."""
+    """Return the tool name in an opening tag; empty if there is none."""
     if tag.kind is Kind.TOOL:
         return tag.name
     attributes = tag.attributes

@@ -1,4 +1,4 @@
-"""Where JSON between tags ends, and what stands there in its place: words that speak of calls, or dots."""
+"""Finds the end of JSON between tags, and recognizes words or dots in its place."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from bridge.tool_calls.tags import Tag
 
 ESCAPED_QUOTE = re.compile(r'\\[\\"]')
 STRING = re.compile(r""""(?!(?:\.\.\.|…)")(?:[^"\\]|\\.)*+(?:"|\\?\Z)""", re.DOTALL)
-"""A string of JSON, or its beginning, but for dots alone."""
+"""A JSON string, or its beginning, unless it is only dots."""
 DOTS = re.compile(r"""(?:\A|[:\[{,])\s*+["']?(?:\.\.\.|…)["']?\s*+(?:[\]},]|\Z)""")
 
 
 def quotes(text: str) -> int:
-    """Return how many quotes of JSON strings stand in `text`: those without a backslash."""
+    """Return the number of quotes in `text` that are not escaped by a backslash."""
     return ESCAPED_QUOTE.sub("", text).count('"')
 
 
@@ -40,7 +40,7 @@ def is_structured(tagged: TaggedText, at: int) -> bool:
 
 
 def is_prose(tagged: TaggedText, at: int) -> bool:
-    """Tell whether words behind an opening tag only speak of it: it has company, and no end tag on its line."""
+    """Tell whether words after an opening tag only mention it: there are words, but no end tag, on its line."""
     text = tagged.text
     line_end = text.find("\n", at)
     if line_end >= 0 and not text[at:line_end].strip():
@@ -54,7 +54,7 @@ def is_prose(tagged: TaggedText, at: int) -> bool:
 
 
 def body_end(tagged: TaggedText, start: int) -> int:
-    """Return where a body ends: before the first tag that stands in no string of JSON, or with the text."""
+    """Return where a body ends: before the first tag outside JSON strings, or at the end of the text."""
     place = start
     odd, first = False, None
     for tag in tagged.tags_from(start):
@@ -71,7 +71,7 @@ def body_end(tagged: TaggedText, start: int) -> int:
 
 
 def _end_before(tagged: TaggedText, start: int, tag: Tag | None) -> int:
-    """Return where a tag begins, or the text ends; or where the JSON does, where no end tag claims more."""
+    """Return where `tag` begins, or the text ends; without an end tag, return where the JSON ends."""
     end = tag.start if tag else len(tagged.text)
     body = tagged.text[start:end]
     if (tag is None or not tag.is_end) and not is_json(body) and (length := json_end(body)):
@@ -80,7 +80,7 @@ def _end_before(tagged: TaggedText, start: int, tag: Tag | None) -> int:
 
 
 def _ends_body(tag: Tag) -> bool:
-    """Tell whether a tag behind JSON ends it."""
+    """Tell whether a tag after JSON ends it."""
     if tag.is_end:
         return tag.closes or tag.kind is Kind.NAME
     if tag.is_marked:
@@ -89,5 +89,5 @@ def _ends_body(tag: Tag) -> bool:
 
 
 def is_sketch(written: Iterable[str], body: str) -> bool:
-    """Tell whether dots stand for an argument, or for all of them; dots in a text are that text."""
+    """Tell whether dots replace an argument, or all of them; dots within a longer string do not count."""
     return any(text.strip() in ("...", "…") for text in written) or DOTS.search(STRING.sub("", body)) is not None

@@ -1,4 +1,4 @@
-"""Tells a call from what only speaks of calls, by what stands around it and in it."""
+"""Tells calls from text that only mentions calls, by their context and content."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CLOSING_BEGUN = re.compile(r"[`~]*+[ \t]*+")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the text up to `end` is: calls; or what cannot be read, and why; or neither, then it is text."""
+    """The decision on the text up to `end`: calls, an unreadable call and `why`, or else plain text."""
 
     end: int
     calls: Sequence[Call] = ()
@@ -45,7 +45,7 @@ class Outcome:
 
 
 def judge_tag(tagged: TaggedText, place: Place, tag: Tag) -> Outcome:
-    """Return what begins with a tag."""
+    """Return the decision on the text that begins with a tag."""
     if place.is_quoted:
         return Outcome(tag.end)
     block = read_block(tagged, tag, within_line=not place.is_blank)
@@ -59,7 +59,7 @@ def judge_tag(tagged: TaggedText, place: Place, tag: Tag) -> Outcome:
 
 
 def judge_json(end: int, body: str, tagged: TaggedText, *, is_closed: bool = False) -> Outcome:
-    """Return what JSON up to `end` is; `is_closed` tells whether the line that closes its code block was seen."""
+    """Return the decision on JSON up to `end`; `is_closed`: the end of its code block was seen."""
     try:
         return Outcome(end, read_calls(body, tagged.tools))
     except Definition:
@@ -69,8 +69,8 @@ def judge_json(end: int, body: str, tagged: TaggedText, *, is_closed: bool = Fal
 
 
 def judge_bare(tagged: TaggedText, place: Place, start: int, behind_tag: int) -> Outcome:
-    """Return what JSON is that begins a line behind text: a call only beyond doubt, where nothing follows."""
-    may_be_bare(tagged, behind_tag)  # the parser has asked, too, but raises no NeedMoreText
+    """Return the decision on JSON at the start of a line after text: a call only if certain and nothing follows."""
+    may_be_bare(tagged, behind_tag)  # asked again, as the parser swallows NeedMoreText
     text, end = tagged.text, behind_tag
     while json_begins(text, end) and (behind := json_end(text, end)):
         end = behind
@@ -89,7 +89,7 @@ def judge_bare(tagged: TaggedText, place: Place, start: int, behind_tag: int) ->
 
 
 def judge_fence(tagged: TaggedText, place: Place, begun: re.Match[str]) -> Outcome | None:
-    """Return what a code block is, if it holds a call and nothing else; None: it is code."""
+    """Return the decision on a code block that holds only a call; None if it is code."""
     tag = tagged.adjacent(begun.end())
     if tag is not None and tag.is_start:
         return _fenced_blocks(tagged, place, begun, tag)
@@ -103,7 +103,7 @@ def judge_fence(tagged: TaggedText, place: Place, begun: re.Match[str]) -> Outco
 
 
 def may_be_bare(tagged: TaggedText, start: int) -> bool:
-    """Tell whether the JSON of a call begins here, without tags."""
+    """Tell whether the JSON of an untagged call begins at `start`."""
     body = tagged.text[start : start + 2 * LONGEST_TAG]
     match = BARE.match(body)
     if match is not None:
@@ -114,7 +114,7 @@ def may_be_bare(tagged: TaggedText, start: int) -> bool:
 
 
 def may_be_python(tagged: TaggedText) -> bool:
-    """Tell whether the whole answer is a call that is written as Python; one that goes on in words is none."""
+    """Tell whether the whole answer, without further words, is a call written as Python."""
     head, text = tagged.text[: 2 * LONGEST_TAG], tagged.text
     name = python_name(head)
     if not name:
@@ -146,7 +146,7 @@ def _is_attempt(tagged: TaggedText, place: Place, tag: Tag, block: Block) -> boo
 
 
 def _is_shown(tagged: TaggedText, place: Place, block: Block) -> bool:
-    """Tell whether a block is an example, or code that somebody else runs."""
+    """Tell whether a block is an example, or code of another program."""
     is_example = EXAMPLE.search(place.lead) is not None
     is_foreign = place.is_indented and bool(block.name) and not known(block.name, tagged.tools)
     if is_example and place.is_indented:
@@ -155,7 +155,7 @@ def _is_shown(tagged: TaggedText, place: Place, block: Block) -> bool:
 
 
 def _run_end(tagged: TaggedText, end: int) -> int:
-    """Return the end of a block that ends here, and of those that follow it directly."""
+    """Return the end of a block and of the blocks that follow it directly."""
     end = tagged.behind_ends(end)
     while (tag := tagged.adjacent(end)) is not None and tag.is_start:
         end = tagged.behind_ends(max(read_block(tagged, tag).end, tag.end))
@@ -163,7 +163,7 @@ def _run_end(tagged: TaggedText, end: int) -> int:
 
 
 def _fenced_blocks(tagged: TaggedText, place: Place, begun: re.Match[str], tag: Tag | None) -> Outcome | None:
-    """Return what a code block is that begins with a tag."""
+    """Return the decision on a code block that begins with a tag; None if it is code."""
     if tagged.patience < 0:
         return None
     blocks: list[Block] = []
@@ -188,7 +188,7 @@ def _fenced_blocks(tagged: TaggedText, place: Place, begun: re.Match[str], tag: 
 
 
 def _closed(tagged: TaggedText, begun: re.Match[str], place: int) -> int:
-    """Return where a code block ends, if nothing but its closing line follows; -1 otherwise."""
+    """Return where a code block ends if only its closing line follows; -1 otherwise."""
     at = tagged.blank_to(place)
     match = fence_end(tagged.text, begun["marks"], tagged.text.rfind("\n", 0, at) + 1, is_whole=tagged.is_whole)
     if match is not None and match.start() <= at:
@@ -199,7 +199,7 @@ def _closed(tagged: TaggedText, begun: re.Match[str], place: int) -> int:
 
 
 def _fenced_json(tagged: TaggedText, begun: re.Match[str]) -> tuple[int, str]:
-    """Return the end of a code block, and what is in it; a closing line inside of a JSON string is none."""
+    """Return the end and the content of a code block; ignore closing lines inside JSON strings."""
     start = scan = begun.end()
     odd = False
     while (match := fence_end(tagged.text, begun["marks"], scan, is_whole=tagged.is_whole)) is not None:

@@ -1,7 +1,7 @@
-"""Makes calls of what stands in a call's tags, however the model wrote it, and repairs it where the meaning is certain.
+"""Parses the content of a call's tags in any spelling, and repairs it where the meaning is certain.
 
-Certain means: the tool exists, nothing that was written got lost in the repair, and the arguments fit the tool's
-schema. Anything else is `Unreadable`, which says why, so that the model can be asked again.
+Certain means that the tool exists, the repair loses nothing that was written, and the arguments fit the tool's schema.
+Everything else is `Unreadable` with a reason, so that the model can be asked again.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from bridge.tool_calls.schemas.coercion import fitted, misfit, typed
 NAMES = ("name", "tool", "tool_name", "function", "function_name", "recipient_name", "action")
 ARGUMENTS = ("arguments", "args", "parameters", "params", "input", "tool_input", "action_input")
 BESIDE = ("id", "type", "index", "call_id", "tool_call_id")
-"""Keys of a call that say nothing about what it does."""
+"""Keys of a call that are ignored."""
 NAME = re.compile(r"([\w.:/-]{1,128}+)\s*+")
-"""The name of a tool before what belongs to it."""
+"""The name of a tool before its arguments."""
 COUNT = re.compile(r":\d+\Z")
-"""Stands behind the name of a tool where calls are numbered: `functions.weather:0`."""
+"""The suffix of a tool's name in numbered calls: `functions.weather:0`."""
 LONGEST_NAME = 256
 
 
 class Unknown(Unreadable):
-    """The call names no tool that there is."""
+    """The call names an unknown tool."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is no tool {name[:80]!r}.")
@@ -37,14 +37,14 @@ class Unknown(Unreadable):
 
 
 class Definition(Unreadable):
-    """It says what a tool is, and calls none."""
+    """The text defines a tool instead of calling one."""
 
     def __init__(self) -> None:
         super().__init__("It is the definition of a tool.")
 
 
 def read_calls(body: str, tools: Sequence[Tool]) -> list[Call]:
-    """Return the calls in `body`, what stands between the tags; raise `Unreadable`."""
+    """Return the calls in `body`, the text between the tags; raise `Unreadable`."""
     if not body.strip():
         raise Unreadable("The block holds no call.")
     name, arguments = named_first(body.strip())
@@ -62,14 +62,14 @@ def read_calls(body: str, tools: Sequence[Tool]) -> list[Call]:
 
 
 def named_first(body: str) -> tuple[str, str]:
-    """Return the name that stands before JSON or a code block, if one does, and what is behind it."""
+    """Return the name before JSON or a code block, empty if there is none, and the rest."""
     first = NAME.match(body)
     is_named = first is not None and body.startswith(("{", "`"), first.end())
     return (first[1], body[first.end() :]) if first and is_named else ("", body)
 
 
 def named_call(name: str, body: str, tools: Sequence[Tool]) -> Call:
-    """Return the call of a tool that is named outside of `body`, which holds its arguments, or the whole call again."""
+    """Return the call of a tool named outside `body`, which holds its arguments, or the whole call again."""
     found = _json(body) if body.strip() else {}
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
@@ -79,9 +79,9 @@ def named_call(name: str, body: str, tools: Sequence[Tool]) -> Call:
 
 
 def known(name: str, tools: Sequence[Tool]) -> tuple[Tool, ...]:
-    """Return the tools that `name` may mean: case, dashes, a prefix such as `functions.`, a count, do not matter.
+    """Return the tools that `name` may mean, ignoring case, dashes, a prefix such as `functions.`, and a count.
 
-    Those of one name are all returned; where tools of several names come into question, none is.
+    All tools of one name are returned; if tools of several names match, none is.
     """
     name = name[:LONGEST_NAME]
     bare = COUNT.sub("", name)
@@ -107,7 +107,7 @@ def fields_of(tool: Tool) -> Iterator[str]:
 def make_call(name: str, arguments: Any, tools: Sequence[Tool], is_text: Mapping[str, bool] | None = None) -> Call:
     """Return the call of the first tool of that name that the arguments fit; raise `Unreadable`.
 
-    With `is_text` all arguments were written as text; it tells which the model meant as such.
+    With `is_text`, all arguments were written as text, and it tells which the model meant as strings.
     """
     candidates = known(name, tools)
     if not candidates:
@@ -117,7 +117,7 @@ def make_call(name: str, arguments: Any, tools: Sequence[Tool], is_text: Mapping
     if arguments is None:
         arguments = {}
     if not isinstance(arguments, dict):
-        raise Unreadable("The arguments are no JSON object.")
+        raise Unreadable("The arguments are not a JSON object.")
     wrong = ""
     for tool in candidates:
         given = arguments if is_text is None else typed(arguments, is_text, tool.parameters)
@@ -155,7 +155,7 @@ def _items(found: Any) -> Iterator[Any]:
 
 
 def _unwrapped(found: dict[str, Any], tools: Sequence[Tool]) -> Any:
-    """Return the arguments alone, where the whole call stands in a block that has named its tool already."""
+    """Return only the arguments if `found` is a whole call in a block that has already named its tool."""
     lower = {key.lower(): key for key in found}
     key = next((lower[name] for name in ARGUMENTS if name in lower), None)
     is_call = set(lower) <= {*NAMES, *ARGUMENTS, *BESIDE}
@@ -182,7 +182,7 @@ def _from_json(item: Any, tools: Sequence[Tool]) -> Call:
 
 
 def _wrapped(item: dict[str, Any], tools: Sequence[Tool]) -> Call:
-    """Read `{"weather": {...}}`, `{"tool_call": {...}}` and `{"name": "now"}`."""
+    """Return the call in `{"weather": {...}}`, `{"tool_call": {...}}` or `{"name": "now"}`."""
     ((key, value),) = item.items()
     if isinstance(value, list) and len(value) == 1:
         value = value[0]

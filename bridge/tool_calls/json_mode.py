@@ -21,7 +21,7 @@ Answer with one JSON {{kind}} and nothing else: no explanation, no code block, n
 SCHEMA = "\n\nIt must be valid against this JSON Schema:\n\n{schema}"
 VALUES = "\n\nAnswer with exactly one of these values and nothing else, without quotes:\n\n{values}"
 AROUND = " \t\r\n\"'`*."
-"""What models write around a single word."""
+"""Characters that models write around a single word."""
 AGAIN = "That was no valid answer: {why}\nWrite it again, corrected, and nothing else."
 BEGIN = re.compile(r" {0,3}```[\w-]*[ \t\r]*")
 END = re.compile(r" {0,3}```[ \t\r]*")
@@ -29,17 +29,17 @@ END = re.compile(r" {0,3}```[ \t\r]*")
 
 @dataclass(frozen=True, slots=True)
 class JsonForm:
-    """Which JSON the client wants; without a schema any object will do."""
+    """The JSON that the client asks for; without a schema, any object."""
 
     schema: Mapping[str, Any] | None = None
 
     def instructions(self) -> str:
-        """Return the text that asks the model for it."""
+        """Return the instructions for the model."""
         text = ASKED.replace("{kind}", "object" if self._is_object() else "value")
         return text if self.schema is None else text + SCHEMA.replace("{schema}", canonical(self.schema))
 
     def read(self, answer: str) -> str:
-        """Return the JSON in `answer`; raise `Unreadable` where there is none that fits."""
+        """Return the JSON in `answer`; raise `Unreadable` if none fits."""
         why = "There is no JSON in it."
         for candidate in _candidates(answer):
             try:
@@ -52,7 +52,7 @@ class JsonForm:
         value = loaded(text)
         made = value if self.schema is None else fitted(value, self.schema)
         if self._is_object() and not isinstance(made, dict):
-            raise Unreadable("It is no JSON object.")
+            raise Unreadable("It is not a JSON object.")
         if self.schema is not None and (wrong := misfit(made, self.schema)) is not None:
             raise Unreadable(f"It does not fit the schema: {wrong}")
         plain = unfenced(text)
@@ -67,16 +67,16 @@ class JsonForm:
 
 @dataclass(frozen=True, slots=True)
 class OneOf(JsonForm):
-    """An answer that is one of some values, as plain text."""
+    """An answer that is one of given values, as plain text."""
 
     values: tuple[str, ...] = ()
 
     def instructions(self) -> str:
-        """Return the text that asks the model for it."""
+        """Return the instructions for the model."""
         return TITLE + VALUES.replace("{values}", "\n".join(self.values))
 
     def read(self, answer: str) -> str:
-        """Return the value; raise `Unreadable` where it is none of them."""
+        """Return the value in `answer`; raise `Unreadable` if it is none of them."""
         said = answer.strip(AROUND)
         alike = [value for value in self.values if value.strip(AROUND).casefold() == said.casefold()]
         if not alike:
@@ -85,12 +85,12 @@ class OneOf(JsonForm):
 
 
 def retry_prompt(why: str) -> str:
-    """Return what to tell the model about an answer that was not valid."""
+    """Return the prompt that asks the model to correct an invalid answer."""
     return AGAIN.replace("{why}", why)
 
 
 def _candidates(answer: str) -> Iterator[str]:
-    """Yield where the JSON may be: the whole answer, a code block, or from the first bracket to the last."""
+    """Yield the texts that may be the JSON: the whole answer, code blocks, first bracket to last."""
     yield answer
     yield from _blocks(answer)
     for opening, closing in (("{", "}"), ("[", "]")):
@@ -100,7 +100,7 @@ def _candidates(answer: str) -> Iterator[str]:
 
 
 def _blocks(answer: str) -> Iterator[str]:
-    """Yield what is inside of each code block that ends."""
+    """Yield the content of each closed code block."""
     lines: list[str] | None = None
     for line in answer.split("\n"):
         if lines is None:

@@ -1,4 +1,4 @@
-"""Reads JSON as a model writes it, and repairs it only where nothing that was written gets lost or changes."""
+"""Parses JSON as models write it, and repairs it only if nothing that was written is lost or changed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from bridge.tool_calls.quote_repair import escape_quotes
 
 FENCE = "```"
 INFO = re.compile(r"[\w-]*[ \t\r]*")
-"""What may follow the mark that opens a code block."""
+"""The rest of a line that opens a code block."""
 ENDS = ("}", "]", '"', "'", ",")
-"""Behind anything else the text may have been cut off: a number may have gone on."""
+"""Text that ends otherwise may have been cut off, such as within a number."""
 GAP = re.compile(r"[ \t\r\n,]*")
 TOKEN = re.compile(
     r"""(?P<string>"(?:[^"\\]|\\.)*+")
@@ -28,7 +28,7 @@ TOKEN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 OTHER_STRINGS = re.compile(r'''[:\[{,]\s*+(?:"""|"(?:[^"\\]|\\.)*+"\s*+\+\s*+")''', re.DOTALL)
-"""Strings of other languages that quotes alone would not make JSON: in three quotes, or put together."""
+"""Strings of other languages that cannot become JSON by quoting: triple-quoted or concatenated ones."""
 COLON = re.compile(r"\s*:")
 VALUE_ENDS = re.compile(r"\s*(?:[,}\]]|\Z)")
 EXCESS = re.compile(r"[\s}\]]*\Z")
@@ -43,25 +43,25 @@ BACKSLASH = r"A backslash inside of a JSON string is written twice, as in C:\\ne
 
 
 def refuse(constant: str) -> NoReturn:
-    """Refuse `NaN` and `Infinity`, which Python takes for JSON and nothing else does."""
-    raise ValueError(f"{constant} is no JSON")
+    """Raise a `ValueError` for `NaN` and `Infinity`, which only Python takes for JSON."""
+    raise ValueError(f"{constant} is not JSON")
 
 
 def finite(number: str) -> float:
-    """Refuse numbers that are too large to be written down again."""
+    """Return a number as a float; raise a `ValueError` if it is too large for one."""
     return float(number) if math.isfinite(float(number)) else refuse(number)
 
 
 DECODER = json.JSONDecoder(strict=False, parse_constant=refuse, parse_float=finite)
-"""Reads JSON whose strings may hold line breaks."""
+"""A decoder that accepts line breaks in strings."""
 
 
 class Unreadable(Exception):
-    """What was written cannot be used; the message tells the model why."""
+    """The model's text cannot be used; the message tells the model why."""
 
 
 def loaded(text: str) -> Any:
-    """Return `text` as JSON, repaired if need be."""
+    """Parse `text` as JSON, repaired if necessary; raise `Unreadable`."""
     text = unfenced(text)
     if _is_unescaped(text):
         return _literally(text)
@@ -78,7 +78,7 @@ def loaded(text: str) -> Any:
 
 
 def unfenced(text: str) -> str:
-    """Return what is inside of a code block, if `text` is one."""
+    """Return the content of a code block if `text` is one, else `text`."""
     text = text.strip()
     head, line_break, body = text.partition("\n")
     is_block = line_break and head.startswith(FENCE) and INFO.fullmatch(head, len(FENCE)) and body.endswith(FENCE)
@@ -86,33 +86,33 @@ def unfenced(text: str) -> str:
 
 
 def _is_unescaped(text: str) -> bool:
-    """Tell whether there is a backslash that JSON does not know, so that none may have been meant as JSON's."""
+    """Tell whether there is an escape that JSON does not know, so that no backslash may be meant as an escape."""
     return any(found not in REAL and len(found) < 2 and found != "'" for found in ESCAPED.findall(text))
 
 
 def _literally(text: str) -> Any:
-    """Return JSON whose backslashes stand for themselves; those before quotes may be meant as JSON's."""
+    """Parse JSON whose backslashes are literal, except perhaps those before quotes; raise `Unreadable`."""
     found = set(ESCAPED.findall(text))
     written = [text.replace("\\", "\\\\")]
     if '"' not in found:
         written.append(escape_quotes(written[0]))
     elif not found & {*"/bfnrt"} and all(len(one) < 2 for one in found):
         written.append(NOT_BEFORE_QUOTE.sub(r"\\\\", text))
-    for one in written if not found & {"\\", "'"} else []:  # no two of them are valid and say different things
+    for one in written if not found & {"\\", "'"} else []:  # no two of them are valid with different values
         with suppress(ValueError, RecursionError):
             return _several(one)
     raise Unreadable(BACKSLASH)
 
 
 def _rewritten(text: str) -> str:
-    """Return `text` with JSON's own quotes, commas and constants, and with the brackets that are missing at its end."""
+    """Return `text` with JSON's quotes, commas and constants, and with the missing brackets at its end."""
     out: list[str] = []
     missing: list[str] = []
     at = 0
     while at < len(text):
         token = TOKEN.match(text, at)
         if token is None:
-            raise ValueError("no JSON can be made of it")
+            raise ValueError("it cannot be made JSON")
         if token["mark"] in ("}", "]") and not missing and EXCESS.match(text, at):
             break
         at = token.end()
@@ -125,7 +125,7 @@ def _rewritten(text: str) -> str:
 
 
 def _mark(mark: str, missing: list[str], out: list[str]) -> None:
-    """Write one of JSON's marks; a comma before a closing bracket is left out, one between brackets is put in."""
+    """Append a punctuation mark; drop a comma before a closing bracket, and add a missing one between brackets."""
     if mark in CLOSING:
         missing.append(CLOSING[mark])
         if out and out[-1] in ("}", "]"):
@@ -143,7 +143,7 @@ def _drop_comma(out: list[str]) -> None:
 
 
 def _value(token: re.Match[str], out: list[str]) -> None:
-    """Write a key or a value; a comma that is missing before a key is put in."""
+    """Append a key or a value; add a comma that is missing before a key."""
     is_key = COLON.match(token.string, token.end()) is not None
     if is_key and out and out[-1] not in ("{", ","):
         out.append(",")
@@ -159,10 +159,10 @@ def _value(token: re.Match[str], out: list[str]) -> None:
 
 
 def _word(token: re.Match[str], *, is_key: bool) -> str:
-    """Return a word without quotes: a key, a constant, or a string of one word."""
+    """Return an unquoted word as JSON: a key, a constant, or a string of one word."""
     word = token[0]
     if word in NO_WORDS or not (is_key or VALUE_ENDS.match(token.string, token.end())):
-        raise ValueError(f"{word} is no JSON")
+        raise ValueError(f"{word} is not JSON")
     return json.dumps(word) if is_key else WORDS.get(word) or json.dumps(word)
 
 
@@ -171,7 +171,7 @@ def _in_double(match: re.Match[str]) -> str:
 
 
 def _several(text: str) -> Any:
-    """Return one JSON value, or a list of those that follow each other."""
+    """Return the JSON value in `text`, or a list of several consecutive ones."""
     values, at = [], 0
     while at < len(text):
         value, at = DECODER.raw_decode(text, at)
@@ -179,12 +179,12 @@ def _several(text: str) -> Any:
         gap = GAP.match(text, at)
         at = gap.end() if gap else at
     if not values:
-        raise ValueError("nothing there")
+        raise ValueError("there is no value")
     return values[0] if len(values) == 1 else values
 
 
 def is_json(body: str) -> bool:
-    """Tell whether `body` is complete JSON as it stands."""
+    """Tell whether `body` is complete, valid JSON."""
     try:
         DECODER.decode(body)
     except (ValueError, RecursionError):
@@ -193,12 +193,12 @@ def is_json(body: str) -> bool:
 
 
 def in_string(body: str) -> bool:
-    """Tell whether the end of `body`, read as JSON, stands inside of a string."""
+    """Tell whether `body`, read as JSON, ends inside a string."""
     return body.replace("\\\\", "").replace('\\"', "").count('"') % 2 == 1
 
 
 def json_end(text: str, start: int = 0) -> int:
-    """Return where the JSON ends that begins behind the gap at `start`; 0 where none does."""
+    """Return the end of the JSON that begins after the gap at `start`; 0 if there is none."""
     gap = GAP.match(text, start)
     try:
         return DECODER.raw_decode(text, gap.end() if gap else start)[1]
@@ -207,6 +207,6 @@ def json_end(text: str, start: int = 0) -> int:
 
 
 def json_begins(text: str, start: int) -> bool:
-    """Tell whether an object or a list begins at `start`, or behind the gap between two values."""
+    """Tell whether an object or a list begins at `start`, or after the gap there."""
     gap = GAP.match(text, start)
     return text.startswith(("{", "["), gap.end() if gap else start)

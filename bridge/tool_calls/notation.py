@@ -1,11 +1,11 @@
-"""Tool calls by prompt: one notation, in which the model is asked to call and in which the history shows calls.
+"""The notation of tool calls in prompts: the model is asked to use it, and the history shows calls in it.
 
     <tool_call>
     {"name": "weather", "arguments": {"city": "Rome"}}
     </tool_call>
 
-Tags, since every model knows such ones and markdown leaves them alone; JSON on one line, always written in the
-same way, so that a history that comes back reads exactly like what the model itself had written.
+Tags, since every model knows them and Markdown leaves them unchanged; JSON on one line, always written the same way, so
+that a history from a client equals the model's own text.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ UNSEEN = r"[\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufe
 
 
 def _alike(word: str) -> str:
-    """Return a pattern of what reads like `word`."""
+    """Return a pattern of text that looks like `word`."""
     return UNSEEN.join(f"[{char}{char.upper()}{chr(ord(char) + 0xFEE0)}{chr(ord(char) + 0xFEC0)}]" for char in word)
 
 
 RESULT_TAG = re.compile(rf"[<＜﹤‹〈⟨《«≺](?=[\W_]{{0,8}}{_alike('tool')}[\W_]{{0,8}}{_alike('result')})")
-"""Where the text of a result could be read as the end of its block, or as the beginning of another one."""
+"""A place in a result that could be read as the end of its block, or as the start of another one."""
 REACH = 100
-"""Characters behind its first one that decide whether something reads like such a tag."""
+"""Characters after the first one that decide whether text looks like such a tag."""
 LONGEST_READ = 1_000_000
-"""Characters of arguments; longer ones are shown as text."""
+"""Most characters of arguments that are parsed; longer ones are shown as a string."""
 LARGEST_WHOLE = 2**53
 
 
@@ -72,12 +72,12 @@ class Tool:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """JSON Schema of the arguments."""
     check: Callable[[Mapping[str, Any]], str | None] | None = field(default=None, compare=False, repr=False)
-    """Returns what is wrong with arguments that fit the schema, or None; may take as long as reading a call does."""
+    """Returns what is wrong with arguments that fit the schema, or None; may take as long as reading a call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What the model wants run; `arguments` is a JSON object as text."""
+    """A call of a tool by the model; `arguments` is a JSON object as text."""
 
     name: str
     arguments: str
@@ -93,7 +93,7 @@ class Toolbox:
     parallel: bool = True
 
     def instructions(self) -> str:
-        """Return the text that teaches the model the notation and the tools."""
+        """Return the instructions that explain the notation and the tools to the model."""
         choice = NAMED.replace("{name}", self.named) if self.named else REQUIRED if self.required else AUTO
         names = ", ".join(tool.name for tool in self.tools)
         head = NOTATION.replace("{several}", SEVERAL if self.parallel else ONE)
@@ -102,7 +102,7 @@ class Toolbox:
 
 
 def write_call(call: Call) -> str:
-    """Return a call in the notation; arguments that are no JSON are shown as a string."""
+    """Return a call in the notation; arguments that are not JSON are shown as a string."""
     arguments: object = call.arguments
     if len(call.arguments) <= LONGEST_READ:
         with suppress(ValueError, RecursionError):
@@ -111,7 +111,7 @@ def write_call(call: Call) -> str:
 
 
 def _as_numbers(value: Any) -> Any:
-    """Return JSON in which a whole number has no fraction: for JavaScript 1.0 and 1 are the same."""
+    """Return a JSON value with integral floats as integers: for JavaScript 1.0 and 1 are the same."""
     match value:
         case float() if value.is_integer() and abs(value) < LARGEST_WHOLE:
             return int(value)
@@ -123,17 +123,17 @@ def _as_numbers(value: Any) -> Any:
 
 
 def write_said(text: str, calls: Iterable[Call]) -> str:
-    """Return an assistant's message: what it said, and the calls it made."""
+    """Return an assistant's message: its text and its calls."""
     return "\n".join(part for part in (text.strip() if text.isspace() else text, *map(write_call, calls)) if part)
 
 
 def write_results(results: Sequence[tuple[str, str]]) -> str:
-    """Return the results of calls, each with its tool's name; no result can end its own block or begin another."""
+    """Return the results of calls, each with its tool's name; no result can end its block or start another."""
     return "\n".join(f'<tool_result name="{name}">\n{_broken(text)}\n</tool_result>' for name, text in results)
 
 
 def _broken(text: str) -> str:
-    """Return the text of a result with a backslash in all that reads like the tag of a result."""
+    """Return the text of a result with a backslash in everything that looks like a result's tag."""
     pieces: list[str] = []
     done = 0
     for place in range(0, len(text), PIECE):
@@ -146,5 +146,5 @@ def _broken(text: str) -> str:
 
 
 def canonical(value: object) -> str:
-    """Return JSON in the one way it is written here."""
+    """Return JSON in canonical form: one line, without ASCII escapes."""
     return json.dumps(value, ensure_ascii=False)

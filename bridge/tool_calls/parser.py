@@ -1,12 +1,12 @@
-"""Finds the calls in a text that arrives in pieces; the outcome does not depend on where the text was cut.
+"""Finds the calls in a text that arrives in pieces; the result does not depend on where the text was cut.
 
-A call is what stands in its tags, alone on its lines, bare or in a code block of its own. No call, but text, is
-what only speaks of calls: in inline code, in a quotation, in the middle of a line that goes on, inside of a larger
-code block, with words or dots where a call has its arguments, or under an introduction ("for example:") if it is
-fenced or text follows. Text is given out as soon as it cannot become part of a call.
+A call is tagged text alone on its lines, bare or in its own code block. Text that only mentions calls is no call: in
+inline code, in a quotation, within a line of text, inside a larger code block, with words or dots in place of
+arguments, or after an introduction ("for example:") if it is fenced or text follows. Text is returned as soon as it
+cannot become part of a call.
 
-What is not decided yet is read again from its beginning when it has grown by an eighth, or by a half where it is long,
-so that the work stays linear; and a decision is only taken where no further text could change it.
+Undecided text is read again from its start when it has grown by an eighth, or by a half if it is long, so that the work
+stays linear. A decision is made only when no further text can change it.
 """
 
 from __future__ import annotations
@@ -30,36 +30,36 @@ from bridge.tool_calls.tagged_text import NeedMoreText, TaggedText
 from bridge.tool_calls.tags import Tag, Tags
 
 EAGER = 200
-"""Characters that are read again with every piece."""
+"""Characters of undecided text up to which it is read again with every piece."""
 LONG = 20_000
-"""Characters of what is not decided, above which it is read again less often: calls of that length are waited for."""
+"""Characters of undecided text above which it is read again less often."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """What was written as a call and cannot be read; `why` is told to the model."""
+    """An unreadable call; `why` is told to the model."""
 
     text: str
     why: str
     is_cut_off: bool = False
-    """It breaks off with the text."""
+    """The text ends within it."""
 
 
 Segment = str | Call | Rejected
 
 
 class CallParser:
-    """Takes a text in pieces and returns its segments in order; joined they are the text, but for the calls.
+    """A parser that takes a text in pieces and returns its segments in order; joined, they are the text without calls.
 
-    The state is one of four, looked at in this order by `_step`:
+    `_step` checks for one of four states, in this order:
 
-    - in a code block (`_fence` holds its marks): everything is text until the line that closes it;
-    - behind a call (`_is_called`): end tags that belong to no block are skipped;
-    - at the beginning (`_is_first`): the whole answer may be the JSON, or the Python, of a call without any tags;
-    - in prose: the nearest of code block, tag and bare JSON is judged, and what stands before it is text.
+    - in a code block (`_fence` holds its marks): everything is text until its closing line;
+    - after a call (`_is_called`): stray end tags are skipped;
+    - at the start (`_is_first`): the whole answer may be an untagged call as JSON or Python;
+    - in prose: the text before the nearest code block, tag or bare JSON is returned, and that is judged.
 
-    Between two steps `_at` is the place of the first undecided character, and `_place` what stands before it in its
-    line. A step moves `_at` on, or changes the state, or raises `NeedMoreText`; so the loop ends. What was returned is
+    Between two steps, `_at` is the index of the first undecided character, and `_place` describes the text before it on
+    its line. Each step advances `_at`, changes the state, or raises `NeedMoreText`, so the loop ends. Returned text is
     never read again.
     """
 
@@ -73,23 +73,23 @@ class CallParser:
         self._size = 0
         self._fence = ""
         self._is_first, self._is_called = True, False
-        # Where the last search for a tag, a code block and bare JSON ended: each stretch is searched once a reading.
+        # Where the last search for a tag, a code block and bare JSON ended: each pass searches each stretch once.
         self._index, self._searched, self._bare = 0, -1, (-1, -1)
         self._next: re.Match[str] | None = None
         self._segments: list[Segment] = []
 
     def feed(self, text: str) -> list[Segment]:
-        """Take the next piece and return what is certain."""
+        """Process the next piece and return the segments that are certain."""
         self._pieces.append(text)
         self._size += len(text)
-        # Reading again only after growth by a fixed share makes the readings a geometric series: linear work in all.
+        # Reading again only after growth by a fixed share makes a geometric series: linear work in total.
         waiting = len(self._tagged.text) - self._at
         if self._size * (8 if waiting < LONG else 2) < waiting - EAGER:
             return []
         return self._go_on(is_whole=False)
 
     def end(self) -> list[Segment]:
-        """Return the last segments: there is no more text."""
+        """Return the last segments, as there is no more text."""
         return self._go_on(is_whole=True)
 
     def _go_on(self, *, is_whole: bool) -> list[Segment]:
@@ -118,8 +118,8 @@ class CallParser:
             self._prose()
 
     def _only_json(self) -> None:
-        """Take an answer that is nothing but the JSON of a call."""
-        # A beginning that may be such a call waits for the end of the answer: text behind it would make it prose.
+        """Process an answer that is nothing but a call's JSON or Python."""
+        # Such a call is decided only at the end of the answer: text after it would make it prose.
         if may_be_bare(self._tagged, 0) or may_be_python(self._tagged):
             if not self._tagged.is_whole:
                 raise NeedMoreText
@@ -127,8 +127,8 @@ class CallParser:
         self._is_first = False
 
     def _prose(self) -> None:
-        """Return text up to what may be a call, or all of it, and decide that."""
-        # A fence at the same place comes first: tags inside of a code block are judged with the block.
+        """Return the text before the next possible call, and decide that call."""
+        # A fence at the same place comes first: tags inside a code block are judged with the block.
         tag, fence = self._next_tag(), self._next_fence()
         start, behind_tag = self._next_bare()
         if fence is not None and (tag is None or fence.start() <= tag.start) and fence.start() <= start:
@@ -154,7 +154,7 @@ class CallParser:
         return None if tag is not None and tag.start >= self._fence_begun() else tag
 
     def _fence_begun(self) -> int:
-        """Return where the last line begins, if it may become the first one of a code block, or else the text's end."""
+        """Return where the last line begins if it may open a code block, or else the text's end."""
         text = self._tagged.text
         line = max(text.rfind("\n") + 1, self._next_line())
         begun = FENCE_BEGUN.fullmatch(text, line) or BARE_LINE_BEGUN.fullmatch(text, line)
@@ -169,7 +169,7 @@ class CallParser:
         return self._next
 
     def _next_bare(self) -> tuple[int, int]:
-        """Return where a line and in it JSON begin that may be a call, or the text's end."""
+        """Return where the next line that may hold a bare call begins, and its JSON; or twice the text's end."""
         if self._bare[0] < self._at:
             lines = BARE_LINE.finditer(self._tagged.text, self._next_line())
             found = (line.span() for line in lines if self._may_be_bare(line.end()))
@@ -183,17 +183,17 @@ class CallParser:
             return True
 
     def _next_line(self) -> int:
-        """Return where the first line begins of which nothing is decided yet."""
+        """Return where the first wholly undecided line begins."""
         if self._place.is_line_start:
             return self._at
         return self._tagged.text.find("\n", self._at) + 1 or len(self._tagged.text)
 
     def _safe(self) -> int:
-        """Return up to where the text cannot become a call any more."""
+        """Return the end of the text that can no longer become a call."""
         return min(self._tags.open_end(self._tagged.text, self._at), self._fence_begun())
 
     def _last_words(self) -> None:
-        """Give out the end of the text; the beginning of a call there has broken off."""
+        """Return the end of the text; a call that begins there has broken off."""
         text = self._tagged.text
         tag = self._tags.open_end(text, self._at)
         if tag < len(text) and self._tags.is_begun(text[tag:]):
@@ -212,7 +212,7 @@ class CallParser:
         self._say(begun.end())
 
     def _code(self) -> None:
-        """Give out a code block as text, while it arrives."""
+        """Return a code block as text while it arrives."""
         text, line = self._tagged.text, self._next_line()
         match = fence_end(text, self._fence, line, is_whole=self._tagged.is_whole) if line < len(text) else None
         if match is not None:
@@ -223,7 +223,7 @@ class CallParser:
         raise NeedMoreText
 
     def _take(self, outcome: Outcome) -> None:
-        """Give out what was decided."""
+        """Add the segments of a decision."""
         text = self._tagged.text[self._at : outcome.end]
         if outcome.calls:
             self._segments += outcome.calls
@@ -236,7 +236,7 @@ class CallParser:
             self._say(outcome.end)
 
     def _go_behind(self, end: int) -> None:
-        """Begin again behind what is no text: as if in an empty line, but code begins in a line of its own only."""
+        """Continue after a call, as if on an empty line; a code block still needs a new line."""
         self._at, self._place = end, Place()
         if not self._tagged.text.endswith("\n", 0, end):
             self._place.pass_over(" ")

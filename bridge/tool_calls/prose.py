@@ -1,4 +1,4 @@
-"""The text around calls: code blocks, quotations, inline code, and what introduces an example."""
+"""The context of calls: code blocks, quotations, inline code, and introductions of examples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BARE_ARGUMENTS = re.compile(
     r"""["'](?:arguments|args|parameters|params|input|tool_input|action_input)["']\s*+:\s*+["{]""", re.IGNORECASE
 )
 BARE_LINE = re.compile(r"^ {0,3}(?:<(?!pre|code)[\w.:-]{1,40}/?>[ \t]{0,8})?(?=[\[{])", re.MULTILINE)
-"""Where a line begins that may be the JSON of a call, with or without a tag before it that nobody knows."""
+"""The start of a line that may be a call's JSON, with or without an unknown tag before it."""
 BARE_LINE_BEGUN = re.compile(r" {0,3}<(?:[\w.:-]{1,40}(?:/?>[ \t]{0,8})?)?")
 UNKNOWN_TAG = re.compile(r"\s*+<(?!pre|code)[\w.:-]{1,40}>\s*+")
 UNKNOWN_END = re.compile(r"\s*+</[\w.:-]{1,40}>")
@@ -33,22 +33,22 @@ OF_JSON = re.compile(
     r"|definitions?|messages?|traces?|recorded|data)\b",
     re.IGNORECASE,
 )
-"""Words that introduce JSON as what it is, and not as what is done."""
+"""Words that introduce JSON as data, not as an action."""
 PLACEHOLDER = re.compile(
     r"[\W_]*+(?:(?:your|the|a|some|my)?[\W_]*+(?:(?:tool|function)[\W_]*+)?(?:name|tool|function)"
     r"(?:[\W_]*+(?:here|x|y|z|\d))?[\W_]*+|foo|bar|xxx?)?",
     re.IGNORECASE,
 )
-"""Names of tools that stand for any name."""
+"""Placeholder names of tools."""
 TICKS = re.compile("`++")
 EMPHASIS = re.compile(r"\s*+[*_]{1,3}")
 INDENTED = re.compile(r" {0,3}(?: {4}|\t)\s*+")
 KEPT = 480
-"""Characters of a line that are looked at."""
+"""Characters of a line that are kept."""
 
 
 class Place:
-    """Where in its line and under which line the next text stands."""
+    """The position of the next text on its line, and the line above."""
 
     def __init__(self) -> None:
         self._line = ""
@@ -56,7 +56,7 @@ class Place:
         self._has_text = self._is_quotation = self._is_code = self._is_tick = False
 
     def pass_over(self, text: str) -> None:
-        """Go behind `text`."""
+        """Move past `text`."""
         head, line_break, rest = text.rpartition("\n")
         if line_break:
             self._turn(head)
@@ -67,38 +67,38 @@ class Place:
 
     @property
     def is_line_start(self) -> bool:
-        """Tell whether nothing stands before it in its line."""
+        """Tell whether nothing comes before it on its line."""
         return not self._line
 
     @property
     def is_blank(self) -> bool:
-        """Tell whether nothing but white space stands before it in its line, or what emphasizes it."""
+        """Tell whether only white space or emphasis comes before it on its line."""
         return not self._has_text or EMPHASIS.fullmatch(self._line) is not None
 
     @property
     def is_indented(self) -> bool:
-        """Tell whether it stands in a code block that is set off by white space."""
+        """Tell whether it is in an indented code block."""
         return INDENTED.fullmatch(self._line) is not None
 
     @property
     def is_quoted(self) -> bool:
-        """Tell whether it stands in inline code, in a quotation, or in a changed line of a diff."""
+        """Tell whether it is in inline code, in a quotation, or on a changed line of a diff."""
         return self._is_code or self._is_quotation or self._line in ("+", "-")
 
     @property
     def lead(self) -> str:
-        """What stands before it in its line, or the last line above that is not empty."""
+        """Return the text before it on its line, or the last non-empty line above."""
         return self._above if self.is_blank else self._line
 
     def _turn(self, head: str) -> None:
-        """Go to a new line, behind `head`."""
+        """Move to a new line after `head`."""
         above = (self._line + head[-2 * KEPT :]).rstrip()
         self._above = above[above.rfind("\n") + 1 :][-KEPT:] or self._above
         self._line = ""
         self._has_text = self._is_quotation = self._is_code = self._is_tick = False
 
     def _runs(self, text: str) -> int:
-        """Return how many rows of ticks begin in `text`."""
+        """Return how many runs of backticks begin in `text`."""
         if not text:
             return 0
         runs = len(TICKS.findall(text)) - (self._is_tick and text[0] == "`")
@@ -107,6 +107,6 @@ class Place:
 
 
 def fence_end(text: str, marks: str, start: int, *, is_whole: bool) -> re.Match[str] | None:
-    """Return the line that closes a code block; only the end of all text may stand for its line break."""
+    """Return the line that closes a code block; only the end of the whole text may replace its line break."""
     end = r"(?:\n|\Z)" if is_whole else r"\n"
     return re.compile(rf"^ {{0,3}}{re.escape(marks)}[`~]*+[ \t]*+{end}", re.MULTILINE).search(text, start)

@@ -1,7 +1,7 @@
-"""Escapes the quotes that a model forgot to escape inside of JSON strings; adds backslashes and changes nothing else.
+"""Escapes quotes that a model forgot to escape in JSON strings; adds only backslashes.
 
-A quote ends a string only where JSON could go on behind it: after a key a colon, after a value a comma with the
-next key or a bracket that really closes.
+A quote ends a string only if JSON can continue after it: a colon after a key; after a value, a comma and the next key,
+or a bracket that really closes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ STEP = re.compile(r'["\\{}\[\]:,]')
 
 
 def escape_quotes(text: str) -> str:
-    """Return `text` with a backslash before each quote that stands inside of a string."""
+    """Return `text` with a backslash before each quote inside a string."""
     out: list[str] = []
     stack: list[str] = []
     is_key, inside, at = False, False, 0
@@ -39,7 +39,7 @@ def escape_quotes(text: str) -> str:
 
 
 def _structure(char: str, stack: list[str]) -> bool:
-    """Follow a structural character; return whether a key comes next."""
+    """Update the stack for a structural character; return whether a key comes next."""
     if char in "{[":
         stack.append(char)
     elif char in "}]" and stack:

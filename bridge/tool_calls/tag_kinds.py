@@ -1,4 +1,4 @@
-"""What a tag or a special token is for, as its name tells."""
+"""The kinds of tags and special tokens, by their names."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from enum import Enum, auto
 
 
 class Kind(Enum):
-    """What a tag is for."""
+    """The role of a tag."""
 
     ENVELOPE = auto()
-    """Stands around calls."""
+    """Encloses calls."""
     CALL = auto()
     TOOL = auto()
-    """Bears the name of a tool: a call in itself."""
+    """Named like a tool, which makes it a call."""
     PARAMETER = auto()
     NAME = auto()
     """Holds the name of the tool that is called."""
     ARGUMENTS = auto()
-    """Holds all the arguments."""
+    """Holds all arguments."""
     KEY = auto()
     """Holds the name of the argument whose value follows."""
     FIELD = auto()
-    """Bears the name of an argument."""
+    """Named like an argument."""
     SEPARATOR = auto()
 
 
 BLOCK = (Kind.CALL, Kind.ENVELOPE, Kind.TOOL)
-"""What opens and ends calls."""
+"""The kinds that open and end calls."""
 KINDS: dict[str, Kind] = {
     **dict.fromkeys(("calls", "tool_use", "tool_uses", "tools"), Kind.ENVELOPE),
     **{f"{what}{gap}calls": Kind.ENVELOPE for what in ("tool", "function") for gap in ("", "_")},
@@ -51,7 +51,7 @@ ENDS = {"end", "stop", "suffix"}
 
 
 def kind_of_token(token: str) -> tuple[Kind, bool] | None:
-    """Return what a special token is for, and whether it ends that; None where it has nothing to do with calls."""
+    """Return the kind of a special token, and whether it is an end; None if it has nothing to do with calls."""
     words = [word.lower() for word in WORD.findall(token)]
     if words == ["python", "tag"]:
         return Kind.CALL, False

@@ -1,7 +1,7 @@
-"""Finds where a value between tags ends, and what it says.
+"""Finds the end of a value between tags, and decodes it.
 
-An end tag belongs to the last tag of its kind that was opened within the value, and to the value itself only where
-markup follows. Where no end tag is certain, the value ends before the next argument, at a likely end, or with the call.
+An end tag closes the last tag of its kind that was opened within the value, and the value itself only if markup
+follows. Without a certain end tag, the value ends before the next argument, at a likely end, or with the call.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from bridge.tool_calls.tagged_text import NeedMoreText, TaggedText
 from bridge.tool_calls.tags import Tag
 
 DEEPEST = 64
-"""Tags that are followed within one value."""
+"""Most nested tags that are tracked within one value."""
 CDATA = "<![CDATA["
 ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|#\d{1,7}|#x[0-9a-fA-F]{1,6});")
 SIBLING = re.compile(r"</?\w")
 
 
 def plain(value: str, *, is_exact: bool) -> str:
-    """Return what a value says: out of CDATA and entities, and out of the line breaks that only set it apart."""
+    """Return a value without CDATA, entities, and the line breaks that only separate it from its tags."""
     if (inner := out_of_cdata(value)) is not None:
         return inner
     if not is_exact and value.startswith(("\n", "\r\n")):
@@ -32,7 +32,7 @@ def plain(value: str, *, is_exact: bool) -> str:
 
 
 def out_of_cdata(value: str) -> str | None:
-    """Return what stands in the CDATA section that the value is, or None where it is none."""
+    """Return the content of a value that is a CDATA section, or None if it is not one."""
     inner = value.strip()
     if not (inner.startswith(CDATA) and inner.endswith("]]>")):
         return None
@@ -40,15 +40,15 @@ def out_of_cdata(value: str) -> str | None:
 
 
 def without_last_break(value: str) -> str:
-    """Return a value without the line break that only sets it apart from the tag behind it."""
+    """Return a value without the line break that only separates it from the next tag."""
     head, line_break, rest = value.rpartition("\n")
     return head.removesuffix("\r") if line_break and not rest.strip() else value
 
 
 def value_end(tagged: TaggedText, opening: Tag, missing: Collection[str]) -> tuple[Tag | None, bool]:
-    """Return the tag before which the value of `opening` ends, and whether that is the value's own end tag.
+    """Return the tag before which the value of `opening` ends, None for the text's end, and whether it is its end tag.
 
-    None: it ends with the text. `missing` names the arguments that may follow.
+    `missing` names the arguments that may follow.
     """
     marked = _marked_end(tagged, opening) if opening.is_marked else None
     if marked is not None:
@@ -57,7 +57,7 @@ def value_end(tagged: TaggedText, opening: Tag, missing: Collection[str]) -> tup
 
 
 def _marked_end(tagged: TaggedText, opening: Tag) -> Tag | None:
-    """Return the next tag with a mark, if it is the end: no tag without one ends a value whose own end has one."""
+    """Return the next marked tag if it is the end; an unmarked tag never ends a value whose end tag is marked."""
     tag = next((tag for tag in tagged.tags_from(_behind_cdata(tagged, opening.end)) if tag.is_marked), None)
     if tag is None and not tagged.is_whole:
         raise NeedMoreText
@@ -86,7 +86,7 @@ def _certain_end(tagged: TaggedText, opening: Tag, missing: Collection[str]) -> 
 
 
 def _first_end(tagged: TaggedText, opening: Tag) -> tuple[Tag | None, bool]:
-    """Return the first tag that may end a value, where none is certain in the whole text."""
+    """Return the first tag that may end a value, for a text without certain ends."""
     for tag in tagged.tags_from(_behind_cdata(tagged, opening.end)):
         if tag.is_end and _may_end(opening, tag):
             return tag, True
@@ -96,7 +96,7 @@ def _first_end(tagged: TaggedText, opening: Tag) -> tuple[Tag | None, bool]:
 
 
 def _behind_cdata(tagged: TaggedText, place: int) -> int:
-    """Return where the CDATA section ends in which a value stands, if it does."""
+    """Return the end of the CDATA section at `place`, or `place` if there is none."""
     if not tagged.text.startswith(CDATA, tagged.blank_to(place)):
         return place
     end = tagged.text.find("]]>", place)
@@ -118,7 +118,7 @@ def _opens_within(opening: Tag, tag: Tag) -> bool:
 
 
 def _is_next(tagged: TaggedText, opening: Tag, tag: Tag, missing: Collection[str]) -> bool:
-    """Tell whether a tag in a value is rather the next argument, and the end of the value is missing."""
+    """Tell whether a tag in a value is the next argument, so that the value's end tag is missing."""
     line = tagged.text[max(tagged.text.rfind("\n", opening.end, tag.start), tag.start - 80) + 1 : tag.start]
     return tag.kind is Kind.PARAMETER and tag.attributes.get("name") in missing and not line.strip()
 
@@ -136,7 +136,7 @@ def _may_end(opening: Tag, tag: Tag) -> bool:
 
 
 def _drop(opened: list[Tag], tag: Tag) -> bool:
-    """Close what an end tag closes of those that were opened within a value; return whether there was one."""
+    """Close the tag within a value that an end tag closes; return whether there was one."""
     for place in reversed(range(len(opened))):
         one = opened[place]
         if one.name == tag.name or (one.kind in BLOCK and tag.kind in BLOCK) or one.kind is tag.kind is Kind.PARAMETER:

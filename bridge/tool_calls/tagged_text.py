@@ -1,4 +1,4 @@
-"""A text that may hold calls, as far as it has come, with the tags in it."""
+"""A text that may hold calls, as far as it has arrived, with its tags."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from bridge.tool_calls.tag_kinds import Kind
 from bridge.tool_calls.tags import LONGEST_TAG, Tag, Tags
 
 LOOKS = 64
-"""How often each tag is looked at in the mean, at most: what nests so that more were needed is not read."""
+"""Most visits of each tag on average; deeper nesting than that is not read."""
 BLANK = re.compile(r"\s*+")
 MARKS = re.compile(r"\s*+(?:\*{1,3}|_{1,3})(?=<)")
-"""Emphasis that begins before a tag."""
+"""Emphasis before a tag."""
 MARKS_BEHIND = re.compile(r"(?:\*{1,3}|_{1,3})(?=[\s<]|\Z)")
 MARKS_BEGUN = re.compile(r"[*_]{0,3}")
 
 
 class NeedMoreText(Exception):
-    """The text so far does not tell; never raised where it is whole."""
+    """The text so far does not allow a decision; never raised for a whole text."""
 
 
 class TaggedText:
-    """The text, and how to go about in it; places are counted in characters."""
+    """A text and ways to navigate it; places are character indexes."""
 
     def __init__(self, text: str, tags: Tags, tools: Sequence[Tool], *, is_whole: bool) -> None:
         self.text = text
@@ -33,19 +33,19 @@ class TaggedText:
         self.tools = tools
         self.is_whole = is_whole
         self.has_no_ends = False
-        """No value from here on has an end that is certain; so nobody looks for one again."""
+        """No later value has a certain end, so none is searched for again."""
         self.patience = LOOKS
-        """How many more blocks may be read in vain in code blocks that turn out to be none of calls."""
+        """How many more blocks may be read in code blocks that turn out to hold no call."""
         self._kinds = tags
         self._starts = [tag.start for tag in self.tags]
         self._looks = LOOKS * (len(self.tags) + LOOKS)
 
     def index(self, place: int) -> int:
-        """Return the index of the first tag that begins at `place` or later."""
+        """Return the index of the first tag that begins at or after `place`."""
         return bisect_left(self._starts, place)
 
     def tags_from(self, place: int) -> Iterator[Tag]:
-        """Yield the tags that begin at `place` or later."""
+        """Yield the tags that begin at or after `place`."""
         for index in range(self.index(place), len(self.tags)):
             self._looks -= 1
             if self._looks < 0:
@@ -53,7 +53,7 @@ class TaggedText:
             yield self.tags[index]
 
     def adjacent(self, place: int) -> Tag | None:
-        """Return the tag that begins at `place` or behind the white space there, and what emphasizes it."""
+        """Return the tag at `place`, or after white space and emphasis there."""
         marks = MARKS.match(self.text, place)
         at = marks.end() if marks else self.blank_to(place)
         if not self.is_whole and self.text.startswith(("*", "_"), at) and MARKS_BEGUN.fullmatch(self.text, at):
@@ -70,24 +70,24 @@ class TaggedText:
         return match.end() if match else place
 
     def behind_marks(self, place: int) -> int:
-        """Return where the emphasis of a tag that ends at `place` ends."""
+        """Return the end of the emphasis that follows a tag ending at `place`."""
         if not self.is_whole and MARKS_BEGUN.fullmatch(self.text, place):
             raise NeedMoreText
         marks = MARKS_BEHIND.match(self.text, place)
         return marks.end() if marks else place
 
     def may_go_on(self, place: int) -> bool:
-        """Tell whether nothing stands at `place` but what may be the beginning of a tag."""
+        """Tell whether the text at `place` is only the possible start of a tag."""
         at = self.blank_to(place)
         return at == len(self.text) or self._kinds.may_begin(self.text[at : at + LONGEST_TAG + 1])
 
     def need(self, place: int) -> None:
-        """Raise `NeedMoreText` where what follows `place` is not to be seen yet."""
+        """Raise `NeedMoreText` if the text after `place` may still become a tag."""
         if not self.is_whole and self.may_go_on(place):
             raise NeedMoreText
 
     def behind_ends(self, place: int) -> int:
-        """Return where the end tags end that follow a call and are of no use, with one that breaks off."""
+        """Return the end of the stray end tags after a call, including an incomplete one."""
         place = self.behind_marks(place)
         while (tag := self.adjacent(place)) is not None and self._is_useless(tag):
             place = self.behind_marks(tag.end)
@@ -103,7 +103,7 @@ class TaggedText:
         return True
 
     def text_follows(self, place: int) -> bool:
-        """Tell whether anything but a further call or code block follows."""
+        """Tell whether text other than a call or a code block follows."""
         tag = self.adjacent(place)
         at = self.blank_to(place)
         if not self.is_whole and self.text.find("\n", at) < 0 and FENCE_BEGUN.fullmatch(self.text, at):

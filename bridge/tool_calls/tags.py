@@ -1,15 +1,15 @@
-"""Finds the tags of calls in a text, however the model spells them; knows nothing of what they mean together.
+"""Finds the tags of calls in a text, in any spelling of a model, but does not interpret them.
 
     tag        = open ["/"] [mark] name [attributes] ["/"] [bars] ( close | before the next "<" )
-    open       = "<", or a bracket that looks like it, which a like one closes
+    open       = "<", or a bracket that looks like it, with its counterpart
     mark       = [bars] "DSML" [bars | ":"] | bars
-    bars       = one to three of ｜ | ‖ and their like
+    bars       = one to three of ｜ | ‖ and similar
     attributes = "=" value | name "=" value ...         in straight, curly or no quotes
     token      = "<" bars WORDS bars ">" | "[" WORDS "]"
     head       = token of a message ... "to=" name ... ( "<|message|>" | before JSON )
 
-Blanks and line breaks may stand between all of them. A tag is known by its name, which may have a prefix with a colon,
-or by the mark DSML whatever its name is; a token by its words; a head by naming a tool.
+Blanks and line breaks may come between all of them. A tag is recognized by its name, which may have a prefix with a
+colon, or by the mark DSML with any name; a token by its words; a head by the tool that it names.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BARS = "｜|‖∣│¦"
 OPENING, CLOSING = "＜﹤‹〈⟨《«≺", "＞﹥›〉⟩》»≻"
 """Brackets that look like those of tags."""
 LONGEST_TAG = 600
-"""Characters of a tag with all its attributes."""
+"""Most characters of a tag with its attributes."""
 HEAD_TOKEN = rf"<[{BARS}]{{1,2}}+(?:start|channel|constrain)[{BARS}]{{1,2}}+>[^<>\n{{]{{0,100}}+"
 TAG = re.compile(
     rf"(?P<head>{HEAD_TOKEN}(?:{HEAD_TOKEN}){{0,3}}+)(?:<[{BARS}]{{1,2}}+message[{BARS}]{{1,2}}+>|(?={{))"
@@ -59,12 +59,12 @@ PREFIX_BEGUN = re.compile(r"[^\W\d][\w-]{0,19}+:?")
 SHORT = re.compile(r"""\s*[=(]\s*["'“”]?([\w.:/-]+)["'“”]?""")
 NAMED_BEGUN = re.compile(r"(function|tool|invoke|call|tool_call|function_call)[:/]", re.IGNORECASE)
 NAMED = re.compile(rf"{NAMED_BEGUN.pattern}([\w.:/-]+)", re.IGNORECASE)
-"""A tag that names the tool behind its own name."""
+"""A tag with the tool's name after its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """One tag; `name` is written as `KINDS` has it, but that of a tool or a field is as in the text."""
+    """One tag; `name` is spelled as in `KINDS`, but the name of a tool or a field is as in the text."""
 
     start: int
     end: int
@@ -73,15 +73,15 @@ class Tag:
     is_end: bool = False
     is_marked: bool = False
     is_whole: bool = False
-    """It opens and ends itself."""
+    """It is self-closing."""
     rest: str = ""
-    """What stands behind the name."""
+    """The text after the name."""
     is_bracketed: bool = False
-    """It is a token in square brackets, which may be a caption as well."""
+    """It is a token in square brackets, which may also be a caption."""
 
     @property
     def attributes(self) -> dict[str, str]:
-        """The attributes, their names in lower case; `<function=NAME>` gives a `name`, too."""
+        """Return the attributes by lower-case name; `<function=NAME>` also gives a `name`."""
         short = SHORT.match(self.rest)
         found = {"name": short[1]} if short else {}
         for match in ATTRIBUTE.finditer(self.rest):
@@ -90,7 +90,7 @@ class Tag:
 
     @property
     def closes(self) -> bool:
-        """Tell whether it is of a kind that a call's end is made of."""
+        """Tell whether its kind can end a call."""
         return self.kind in (*BLOCK, Kind.PARAMETER, Kind.ARGUMENTS)
 
     @property
@@ -102,7 +102,7 @@ class Tag:
 
     @property
     def is_name_of_tool(self) -> bool:
-        """Tell whether it holds a tool's name, and says so."""
+        """Tell whether it explicitly holds a tool's name."""
         return self.kind is Kind.NAME and self.name != "name"
 
     @property
@@ -113,7 +113,7 @@ class Tag:
 
 
 class Tags:
-    """The tags that count where these tools may be called."""
+    """The tags that matter for calls of these tools."""
 
     def __init__(self, tools: Sequence[Tool]) -> None:
         self._tools = frozenset(tool.name.lower() for tool in tools)
@@ -122,7 +122,7 @@ class Tags:
         self._names = sorted({*KINDS, *self._tools, *self._fields})
 
     def find(self, text: str) -> Iterator[Tag]:
-        """Yield the tags of `text` in their order."""
+        """Yield the tags of `text` in order."""
         at = 0
         while (match := TAG.search(text, at)) is not None:
             tag = self._made(match)
@@ -131,7 +131,7 @@ class Tags:
                 yield tag
 
     def open_end(self, text: str, start: int) -> int:
-        """Return where something begins, behind `start`, that may become a tag with more text, or the text's end."""
+        """Return where an incomplete tag begins after `start`, or the text's end."""
         start = max(len(text) - LONGEST_TAG, start)
         places = [match.start() for match in HEAD_STARTS.finditer(text, start)]
         last = [text.rfind(char, start) for char in f"<[{OPENING}"]
@@ -139,7 +139,7 @@ class Tags:
         return next(found, len(text))
 
     def may_begin(self, text: str) -> bool:
-        """Tell whether `text`, which begins like a tag and ends before it does, may become one, or CDATA."""
+        """Tell whether `text`, the start of a possible tag, may become a tag or CDATA."""
         if "<![CDATA[".startswith(text) or (HEAD_STARTS.match(text) and HEAD_BEGUN.fullmatch(text)):
             return True
         if text.startswith("["):
@@ -158,7 +158,7 @@ class Tags:
         return name is not None and self._may_be_name(name[0].lower(), is_whole=name.end() < len(inner))
 
     def is_begun(self, text: str) -> bool:
-        """Tell whether `text`, which may begin a tag, begins a call beyond doubt: by its mark, or by five letters."""
+        """Tell whether `text`, the start of a tag, certainly begins a call: by its mark, or by five letters."""
         if HEAD_STARTS.match(text):
             return TARGET.search(text) is not None
         inner = text[1:].lstrip()
@@ -177,7 +177,7 @@ class Tags:
         return known if is_whole else known or any(self._first(one).startswith(one) for one in (plain, name))
 
     def _first(self, name: str) -> str:
-        """Return the first of the names that does not stand before `name`: those that begin with it follow it."""
+        """Return the first known name not sorted before `name`; names that start with it are sorted after it."""
         place = bisect_left(self._names, name)
         return self._names[place] if place < len(self._names) else ""
 

@@ -288,7 +288,7 @@ def test_words_behind_an_argument_wait_for_the_end_tag_that_may_follow() -> None
         parser = CallParser(BOX)
         said = [*parser.feed(text[:cut]), *parser.feed(text[cut:]), *parser.end()]
         (rejected,) = [segment for segment in said if isinstance(segment, Rejected)]
-        assert "Between the arguments" in rejected.why, cut
+        assert "between the arguments" in rejected.why, cut
 
 
 IN_CODE = '<tool_call>{"name": "now", "arguments": {"x": "\n```\n```\n<tool_call>{"name": "now"\n"}}</tool_call>\n'

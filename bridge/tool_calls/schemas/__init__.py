@@ -1,1 +1,1 @@
-"""A client's JSON Schemas: read, checked against, written as TypeScript; may import no other package."""
+"""JSON Schemas of clients: normalized, validated, rendered as TypeScript; may import no other package."""

@@ -1,6 +1,6 @@
-"""Makes a JSON value fit its JSON Schema where no doubt is possible: "5" is 5 where a number is asked for.
+"""Coerces a JSON value to its JSON Schema if the result is certain: "5" becomes 5 if the schema asks for a number.
 
-Keys that differ in case only get the schema's spelling; anything beyond that is left as it is.
+Keys that differ only in case get the schema's spelling; everything else is unchanged.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from bridge.tool_calls.schemas.validation import Checker
 
 DEEPEST = 40
 WIDEST = 50
-"""Schemas that are considered for one value."""
+"""Most schemas that are considered for one value."""
 MOST = 200_000
-"""Steps that are taken for a whole value; what comes behind them is left as it is."""
+"""Most steps for a whole value; the rest of it is left unchanged."""
 LITERALS = {"true": True, "false": False, "null": None, "none": None}
 NUMBERS = frozenset({"number", "integer"})
 Kinds = frozenset[str]
 
 
 def misfit(value: object, schema: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with `value`, or None; what of the schema is not understood asks for nothing."""
+    """Return what is wrong with `value`, or None; unsupported parts of the schema are ignored."""
     return _checker(_Same(schema)).misfit(value)
 
 
 def fitted(value: Any, schema: Mapping[str, Any]) -> Any:
-    """Return `value` in the types that `schema` asks for, as far as that is certain."""
+    """Return `value` coerced to the types of `schema`, as far as that is certain."""
     plain = _checker(_Same(schema)).plain
     return _Fitter(plain).fit(value, [plain.form], 0)
 
 
 def typed(values: Mapping[str, str], is_text: Mapping[str, bool], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parameters that were written as text; `is_text` has what the model said of some of them.
+    """Return the values of parameters written as text; `is_text` holds what the model declared for some of them.
 
-    What is said to be no text is read as JSON, but where the schema names a type: `fitted` goes by that.
+    One declared as no string is parsed as JSON, unless the schema names its type: then `fitted` coerces it.
     """
     plain = _checker(_Same(schema)).plain
     fitter = _Fitter(plain)
@@ -51,7 +51,7 @@ def typed(values: Mapping[str, str], is_text: Mapping[str, bool], schema: Mappin
 
 
 class _Same:
-    """A schema that stands for itself alone, so that what was read of it can be kept."""
+    """A schema compared by identity, as a cache key."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self.schema = schema
@@ -69,7 +69,7 @@ def _checker(same: _Same) -> Checker:
 
 
 class _Fitter:
-    """Fits values to the schemas of one document."""
+    """A coercion of one value to the schemas of one document."""
 
     def __init__(self, plain: Plain) -> None:
         self._plain = plain
@@ -77,7 +77,7 @@ class _Fitter:
         self._left = MOST
 
     def fit(self, value: Any, schemas: Iterable[Form], depth: int) -> Any:
-        """Return `value` as all of `schemas` want it."""
+        """Return `value` coerced to all of `schemas`."""
         if depth > DEEPEST or self._left <= 0:
             return value
         forms = self._joined(schemas)
@@ -91,11 +91,11 @@ class _Fitter:
         return value
 
     def kinds_of_member(self, form: Form, name: str) -> Kinds:
-        """Return the types that a member of an object may have."""
+        """Return the types that an object's member may have."""
         return self._common(self._joined(_of_member(self._joined([form]), name)))
 
     def _joined(self, schemas: Iterable[Form]) -> list[dict[str, Any]]:
-        """Return all the schemas that hold where `schemas` do."""
+        """Return `schemas` with all schemas that they imply by `$ref` and `allOf`."""
         found: dict[int, dict[str, Any]] = {}
         queue = list(schemas)
         while queue and len(found) < WIDEST:
@@ -128,7 +128,7 @@ class _Fitter:
         return known
 
     def _chosen(self, forms: Iterable[dict[str, Any]], value: Any) -> Iterator[Form]:
-        """Yield of each choice the one branch that can be meant."""
+        """Yield the branch of each choice that alone can be meant."""
         for form in forms:
             for choice in _choices(form):
                 meant = [branch for branch in choice[:WIDEST] if self._may_be_meant(branch, value)]
@@ -185,7 +185,7 @@ def _choices(form: dict[str, Any]) -> list[list[Form]]:
 
 
 def _allowed(form: Mapping[str, Any], otherwise: Any) -> list[Any]:
-    """Return the only values that a schema names; without any, `otherwise`."""
+    """Return the values of a schema's `const` or `enum`; without either, `otherwise`."""
     return [form["const"]] if "const" in form else form.get("enum", [otherwise])
 
 
@@ -203,7 +203,7 @@ def _is_whole(value: object) -> bool:
 
 
 def _as_one_of(value: Any, kinds: Kinds) -> Any:
-    """Return a value in one of the types, if it is certain which it would be."""
+    """Return a value coerced to one of the types, if it is certain to which."""
     kind = _kind(value)
     if isinstance(value, str) and "string" not in kinds:
         value = _read(value, kinds)
@@ -216,7 +216,7 @@ def _as_one_of(value: Any, kinds: Kinds) -> Any:
 
 
 def _read(text: str, kinds: Kinds) -> Any:
-    """Return what `text` is as JSON, if that is of one of the types; the text itself otherwise."""
+    """Return `text` parsed as JSON if the result has one of the types; else `text` itself."""
     plain = text.strip()
     try:
         read = LITERALS[plain.lower()] if plain.lower() in LITERALS else json.loads(plain, strict=False)
@@ -226,7 +226,7 @@ def _read(text: str, kinds: Kinds) -> Any:
 
 
 def _kind(value: object) -> str:
-    """Return the type of a JSON value; only numbers without a point are integers."""
+    """Return the JSON type of a value; a float is never an integer."""
     match value:
         case bool():
             return "boolean"

@@ -1,7 +1,7 @@
-"""A client's JSON Schema as far as it can be understood, in one plain form of draft 2020-12.
+"""Normalizes a client's JSON Schema to the supported part of draft 2020-12.
 
-What is odd asks for nothing, and the rest still counts: a type that does not exist, a keyword of the wrong form, a
-pattern that cannot be judged, a reference that leads out of the schema or nowhere. Nothing is ever fetched.
+Invalid parts are ignored, and the rest still counts: an unknown type, a keyword of the wrong form, a pattern that
+cannot be checked, a reference out of the schema or to nothing. Nothing is ever fetched.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Any
 from urllib.parse import unquote
 
 Form = dict[str, Any] | bool
-"""A schema in the plain form; `True` asks for nothing, `False` allows nothing."""
+"""A normalized schema; `True` allows everything, `False` nothing."""
 LARGEST = 5_000
-"""Parts of a schema that are read."""
+"""Most parts of a schema that are read."""
 LARGEST_NUMBER = sys.float_info.max
 DEEPEST = 60
-"""Levels of nesting that are read."""
+"""Most levels of nesting that are read."""
 TYPES = frozenset({"string", "number", "integer", "boolean", "null", "object", "array"})
 MATCHES = "matches"
-"""What stands for `pattern` in the plain form, where the engine must not judge it by itself."""
+"""The keyword for `pattern` in a normalized schema, so that the engine does not check it itself."""
 
 
 def _is_number(value: object) -> bool:
@@ -55,48 +55,48 @@ PLAIN: Mapping[str, Callable[[Any], bool]] = {
     "required": _is_names,
     "dependentRequired": _is_dependence,
 }
-"""Keywords that hold no schema, and which values they may have."""
+"""Keywords without a subschema, and the check of their values."""
 CLEANED: Mapping[str, Callable[[Any], Any]] = {
     "required": _once,
     "dependentRequired": lambda value: {name: _once(names) for name, names in value.items()},
 }
-"""Keywords whose lists of names the engine takes only without repetitions."""
+"""Keywords whose lists of names must have no repetitions for the engine."""
 ONE = ("items", "additionalProperties", "contains", "propertyNames", "not", "if", "then", "else")
 MANY = ("allOf", "anyOf", "oneOf", "prefixItems")
 NAMED = ("properties", "patternProperties", "dependentSchemas")
 REST = ("unevaluatedItems", "unevaluatedProperties")
-"""What asks for something of all that no other keyword speaks of."""
+"""Keywords about the members or items that no other keyword covers."""
 UNREAD = ("$dynamicRef", "$recursiveRef", "dependencies", "extends", "disallow")
-"""Keywords that ask for something, and are not understood."""
+"""Keywords that restrict values and are not supported."""
 DOUBTFUL = (*REST, "not", "if", "then", "else", "maxContains")
-"""What would ask for too much where a part of the schema asks for too little."""
+"""Keywords that become too strict if a part of the schema was left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """The plain form of a schema, and what its references stand for."""
+    """A normalized schema, and the targets of its references."""
 
     form: Form
     defs: Mapping[str, Form]
 
     def referred(self, form: Mapping[str, Any]) -> Form:
-        """Return what the reference in `form` stands for; without one that is anything."""
+        """Return the target of the reference in `form`; without a reference, True."""
         return self.defs[form["$ref"].rpartition("/")[2]] if "$ref" in form else True
 
     def whole(self) -> dict[str, Any]:
-        """Return it as one schema."""
+        """Return the schema and its definitions as one document."""
         return {"allOf": [self.form], "$defs": self.defs}
 
 
 def plain(schema: Any, judge: Callable[[str], bool | None], may_name: Callable[[str], bool]) -> Plain:
-    """Return what is understood of `schema`; `judge` tells whether a pattern can be judged, None: not always."""
+    """Return `schema` normalized; `judge` tells whether a pattern can be checked, None meaning not for every text."""
     reader = _Reader(schema, judge, may_name, is_exact=True)
     found = reader.read()
     return found if reader.is_exact else _Reader(schema, judge, may_name, is_exact=False).read()
 
 
 class _Reader:
-    """Reads one schema; `is_exact` is lost as soon as something is left out."""
+    """A reader of one schema; `is_exact` becomes False as soon as something is left out."""
 
     def __init__(
         self, root: Any, judge: Callable[[str], bool | None], may_name: Callable[[str], bool], *, is_exact: bool
@@ -119,7 +119,7 @@ class _Reader:
         return Plain(form, self._defs)
 
     def _schema(self, raw: Any, depth: int) -> Form:
-        """Return the plain form of a schema; where nothing is understood it asks for nothing."""
+        """Return a schema normalized; True if it is not supported at all."""
         if isinstance(raw, bool):
             return raw
         self._count += 1
@@ -133,11 +133,11 @@ class _Reader:
                 continue
             self._keyword(made, keyword, value, depth)
         if list(made.get("patternProperties", ())) != list(_names(modern.get("patternProperties"))):
-            made.pop("additionalProperties", None)  # it would speak of names that a lost pattern allows
+            made.pop("additionalProperties", None)  # it would forbid names that a dropped pattern allows
         return made
 
     def _keyword(self, made: dict[str, Any], keyword: str, value: Any, depth: int) -> None:
-        """Put a keyword into the plain form, if it is understood."""
+        """Add a keyword to the normalized schema, if it is supported."""
         if keyword in PLAIN:
             self._keep(made, keyword, value, PLAIN[keyword](value))
         elif keyword in (*ONE, *REST):
@@ -154,7 +154,7 @@ class _Reader:
     def _special(self, made: dict[str, Any], keyword: str, value: Any) -> None:
         if keyword == "type":
             given = (name.lower() if isinstance(name, str) else "" for name in _listed(value))
-            names = [*dict.fromkeys(given)]  # the engine takes none twice
+            names = [*dict.fromkeys(given)]  # the engine accepts no duplicates
             self._keep(made, keyword, names, bool(names) and TYPES.issuperset(names))
         elif keyword == "pattern":
             judged = self._judge(value) if isinstance(value, str) else False
@@ -175,7 +175,7 @@ class _Reader:
             self.is_exact = False
             return
         members = [self._schema(member, depth + 1) for member in value]
-        if keyword == "oneOf" and not self._is_strict:  # more than one may seem to fit
+        if keyword == "oneOf" and not self._is_strict:  # more than one branch may seem to fit
             made.setdefault("allOf", []).append({"anyOf": members})
         elif keyword == "allOf":
             made.setdefault("allOf", []).extend(members)
@@ -191,7 +191,7 @@ class _Reader:
         made[keyword] = {name: self._schema(value[name], depth + 1) for name in names}
 
     def _name(self, reference: Any) -> str | None:
-        """Return the name of what a reference stands for, or None where it leads out or nowhere."""
+        """Return the name of a reference's target, or None if it leads out of the schema or to nothing."""
         if not isinstance(reference, str) or len(self._names) >= LARGEST:
             return None
         if reference not in self._names:
@@ -229,7 +229,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _modern(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a schema with what older drafts and OpenAPI say in other words."""
+    """Return a schema with the keywords of older drafts and OpenAPI translated."""
     made = dict(raw)
     for limit, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
         if isinstance(raw.get(exclusive), bool):

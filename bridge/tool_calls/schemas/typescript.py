@@ -1,7 +1,7 @@
-"""A tool's JSON Schema as TypeScript: a third of the size, and read at least as well by models.
+"""Renders a tool's JSON Schema as TypeScript: a third of the size, and read at least as well by models.
 
-What has no such type is shown as its JSON Schema. References are spelled out where they stand, so that a small schema
-can stand for a huge type: what is shown grows with the schema's own size, and what comes behind that is `any`.
+A schema without such a type is shown as JSON Schema. References are expanded in place, so a small schema can describe a
+huge type: the output is limited in proportion to the schema's size, and the rest becomes `any`.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 DEEPEST = 6
-"""Levels of objects and choices that are spelled out; recursive schemas end here."""
+"""Most levels of objects and choices that are expanded; recursive schemas end there."""
 DEEPEST_AT_ALL = 30
-"""Levels of any kind, arrays included, and references that only lead to others."""
+"""Most levels of any kind, including arrays and references to references."""
 TIMES, SPARE = 4, 4_000
-"""How much longer than the schema what is shown of it may be: so many times, and so many characters more."""
+"""The limit of the output: the schema's length times `TIMES`, plus `SPARE` characters."""
 PLAIN = {"string": "string", "number": "number", "integer": "integer", "boolean": "boolean", "null": "null"}
 NAME = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
 HINTS = ("format", "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "default")
 
 
 def signature(name: str, description: str, parameters: Mapping[str, Any]) -> str:
-    """Return one tool: its description as a comment, its name, and the type of its arguments."""
+    """Return the declaration of a tool: its description as a comment, its name, and the type of its arguments."""
     comment = "".join(f"// {line}".rstrip() + "\n" for line in description.strip().splitlines())
     return f"{comment}{name}({_Writer({'type': 'object', **parameters}).written()})"
 
 
 class _Writer:
-    """Writes the type of one schema."""
+    """A writer of one schema's type."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
@@ -95,7 +95,7 @@ class _Writer:
         return text
 
     def _referred(self, schema: Any) -> Any:
-        """Return what a reference such as `#/$defs/name` stands for; None where it leads nowhere."""
+        """Return the target of a reference such as `#/$defs/name`; None if it leads nowhere."""
         for _ in range(DEEPEST):
             reference = schema.get("$ref") if isinstance(schema, Mapping) else None
             if not isinstance(reference, str):
@@ -112,7 +112,7 @@ def _union(types: Iterable[str]) -> str:
 
 
 def _comment(schema: Any) -> str:
-    """Return what the type cannot say: the description, and the limits."""
+    """Return a comment with the description and the limits, which the type does not express."""
     if not isinstance(schema, Mapping):
         return ""
     described = schema.get("description")

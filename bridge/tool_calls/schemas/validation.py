@@ -1,7 +1,7 @@
-"""Checks a value against a client's JSON Schema, with work that is bounded whatever both of them are.
+"""Validates a value against a client's JSON Schema with bounded work for any value and schema.
 
-Patterns are matched in time linear in the text, or with a limit. What would be too much work is not judged; what
-cannot be judged counts as no objection.
+Patterns are matched in linear time, or with a limit. A check that would take too much work is skipped, and a skipped
+check counts as passed.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from jsonschema_rs import Draft202012Validator, FancyRegexOptions, RegexOptions,
 from bridge.tool_calls.schemas.json_schema import MATCHES, REST, Form, Plain, plain
 
 MOST = 100_000
-"""Steps of a check; one takes about a microsecond at worst."""
+"""Most steps of a check; one takes about a microsecond at worst."""
 DEEPEST = 100
-"""Levels of a check; the engine has a stack of its own, which must not overflow."""
+"""Most levels of a check; the engine's own stack must not overflow."""
 MOST_PATTERNS, MOST_LARGE = 50, 3
-"""How many patterns of a schema are judged, and how many of them may need much memory."""
+"""Most patterns of a schema that are checked, and how many of them may need much memory."""
 SMALL, LARGE = 1 << 18, 1 << 22
 LONGEST_BACKTRACKED = 1_000
-"""Characters of a text that is matched by backtracking, where a pattern looks around or back."""
+"""Most characters of a text that is matched by backtracking, for patterns with lookaround or backreferences."""
 BACKTRACKS = 10_000
 TOLD_FOR = 20_000_000
-"""Steps times characters up to which the engine is asked for its words: it copies the value for each of them."""
+"""Most steps times characters for which the engine is asked for a message: it copies the value at each step."""
 NAME: Form = {MATCHES: ""}
 GAVE_UP = (ValidationErrorKind.BacktrackLimitExceeded, ValidationErrorKind.RegexEngineFailure)
 WORDS = 200
 
 
 class Checker:
-    """Checks values against one schema."""
+    """A validator of values against one schema."""
 
     def __init__(self, schema: Any) -> None:
         patterns = Patterns()
@@ -65,7 +65,7 @@ class Checker:
 
 
 def clean(value: Any) -> Any:
-    """Return `value` without halves of surrogate pairs, which the engine does not take."""
+    """Return `value` without lone surrogates, which the engine does not accept."""
     text = json.dumps(value, ensure_ascii=False)
     try:
         text.encode()
@@ -81,7 +81,7 @@ def _told(error: ValidationError) -> str:
 
 
 def _plainest(error: ValidationError) -> ValidationError:
-    """Return what is wrong in the one branch of a choice that is of the value's type."""
+    """Return the error of the only branch of a choice that has the value's type, if there is one."""
     kind = error.kind
     while isinstance(kind, ValidationErrorKind.AnyOf | ValidationErrorKind.OneOfNotValid):
         branches = [branch[0] for branch in kind.context if branch and not _is_other_type(branch[0], error)]
@@ -99,7 +99,7 @@ def _is_other_type(error: ValidationError, outer: ValidationError) -> bool:
 
 
 class Matcher:
-    """One pattern, as a keyword that objects to texts that do not match."""
+    """One pattern, as a keyword that rejects texts that do not match."""
 
     def __init__(self, pattern: str, size: int, *, backtracks: bool = False) -> None:
         options = FancyRegexOptions(BACKTRACKS, size, SMALL) if backtracks else RegexOptions(size, SMALL)
@@ -110,11 +110,11 @@ class Matcher:
 
     @property
     def is_sure(self) -> bool:
-        """Whether each text can be judged."""
+        """Tell whether every text can be checked."""
         return self._longest is None
 
     def validate(self, instance: Any) -> None:
-        """Raise a `ValueError` where `instance` is a text that does not match."""
+        """Raise a `ValueError` if `instance` is a text that does not match."""
         if not isinstance(instance, str) or (self._longest is not None and len(instance) > self._longest):
             return
         try:
@@ -132,19 +132,19 @@ class Patterns:
         self._large = 0
 
     def judge(self, pattern: str) -> bool | None:
-        """Tell whether texts can be held against a pattern; None: not all of them."""
+        """Tell whether texts can be checked against a pattern; None if not all of them can."""
         if pattern not in self._matchers:
             self._matchers[pattern] = self._made(pattern) if len(self._matchers) < MOST_PATTERNS else None
         matcher = self._matchers[pattern]
         return False if matcher is None else matcher.is_sure or None
 
     def may_name(self, pattern: str) -> bool:
-        """Tell whether the engine itself can hold names against a pattern."""
+        """Tell whether the engine itself can check names against a pattern."""
         matcher = self._matchers.get(pattern) if self.judge(pattern) else None
         return matcher is not None and matcher.size == SMALL
 
     def keyword(self, parent: Any, pattern: str, path: Any) -> Matcher | None:
-        """Return the matcher of a pattern that can be judged."""
+        """Return the matcher of a pattern that can be checked."""
         return self._matchers[pattern]
 
     def _made(self, pattern: str) -> Matcher | None:
@@ -166,7 +166,7 @@ class TooMuch(Exception):
 
 
 class Work:
-    """Counts the steps of a check before it is made; each pair of a schema and a value is looked at once."""
+    """The number of steps of a check, counted before the check; each pair of schema and value counts once."""
 
     def __init__(self, plain: Plain) -> None:
         self._plain = plain
@@ -174,7 +174,7 @@ class Work:
         self._sizes: dict[int, int] = {}
 
     def of(self, schema: Form, value: object, depth: int = 0) -> int:
-        """Return the steps that it takes to hold `value` against `schema`; raise `TooMuch`."""
+        """Return the number of steps to check `value` against `schema`; raise `TooMuch`."""
         if isinstance(schema, bool):
             return 1
         pair = id(schema), id(value)
@@ -194,7 +194,7 @@ class Work:
         return steps
 
     def _own(self, schema: dict[str, Any], value: object) -> int:
-        """Return the steps of the keywords that hold no schema."""
+        """Return the steps of the keywords without subschemas."""
         steps = 1 + len(schema.get("required", ())) // 8
         if "enum" in schema:
             steps += len(schema["enum"]) * self._size(value) // 10
@@ -213,7 +213,7 @@ class Work:
         return self._sizes[id(value)]
 
     def _parts(self, schema: dict[str, Any], value: object) -> Iterator[tuple[Form, object]]:
-        """Yield the schemas inside of a schema, each with the part of the value that it is held against."""
+        """Yield the subschemas of a schema, each with the part of the value that it applies to."""
         times = 1 + len(value) if isinstance(value, dict | list) and any(word in schema for word in REST) else 1
         for inner in self._here(schema):
             yield from repeat((inner, value), times)
@@ -223,7 +223,7 @@ class Work:
             yield from _items(schema, value)
 
     def _here(self, schema: dict[str, Any]) -> Iterator[Form]:
-        """Yield the schemas that are held against the same value."""
+        """Yield the subschemas that apply to the same value."""
         if "$ref" in schema:
             yield self._plain.referred(schema)
         yield from (schema[keyword] for keyword in ("not", "if", "then", "else") if keyword in schema)

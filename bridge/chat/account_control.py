@@ -1,4 +1,4 @@
-"""The operator's side: what the dashboard, a script or a command may do with the accounts and the chats."""
+"""The operator's interface: actions on accounts and chats for the dashboard, scripts and commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bridge.chat.types import Account
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check of the bridge found; `ok` is None where something is not as usual and ends by itself."""
+    """A result of a check of the bridge; `ok` is None for a deviation that ends by itself."""
 
     name: str
     ok: bool | None
@@ -29,22 +29,22 @@ class Archive:
 
 
 class AccountControl(Protocol):
-    """The operator's side of whatever answers chats.
+    """The operator's control of a chat backend.
 
-    Methods that take the name of an account raise `UnknownAccount` where there is none, and another `BridgeError`
-    where it cannot be done. Those that return an account return it as it stands afterwards.
+    Methods that take the name of an account raise `UnknownAccount` if there is none, and another `BridgeError` if the
+    action fails. Those that return an account return its state afterwards.
     """
 
     def accounts(self) -> Sequence[Account]:
-        """Return how the accounts stand."""
+        """Return the states of the accounts."""
         ...
 
     async def check(self, name: str) -> Account:
-        """Look again now: open a parked account at once, ask the page of an open one for a sign of life."""
+        """Check the account now: open a parked one at once, and ask the page of an open one for a sign of life."""
         ...
 
     async def pause(self, name: str) -> Account:
-        """Give the account no new chats until it is resumed, also after a restart; the running one goes on."""
+        """Give the account no new chats until it is resumed, even after a restart; its running chat continues."""
         ...
 
     async def resume(self, name: str) -> Account:
@@ -54,24 +54,24 @@ class AccountControl(Protocol):
     async def reopen(self, name: str) -> Account:
         """Close the account and open it again from its stored login.
 
-        Where a chat runs it is done after that, and the account that is returned is still busy.
+        A running chat ends first; the returned account is then still busy.
         """
         ...
 
     async def wake(self, name: str) -> Account:
-        """Open a sleeping account now, also where more accounts are open than the settings allow."""
+        """Open a sleeping account now, even if more accounts are open than the settings allow."""
         ...
 
     async def sleep(self, name: str) -> Account:
-        """Close the account's page until a chat needs the account; after the chat that runs."""
+        """Close the account's page, after its running chat, until a chat needs the account."""
         ...
 
     async def renew(self, name: str) -> Account:
-        """Put a new page in the place of the account's page; for a running chat see `reopen`."""
+        """Replace the account's page by a new one; for a running chat see `reopen`."""
         ...
 
     async def add(self, name: str) -> Account:
-        """Open the stored profile of that name now; an account that is there already takes up its new login."""
+        """Open the stored profile of that name now; an existing account takes over its new login."""
         ...
 
     async def remove(self, name: str) -> None:
@@ -79,7 +79,7 @@ class AccountControl(Protocol):
         ...
 
     async def rename(self, name: str, to: str) -> Account:
-        """Give the account and its profile another name; its conversations go on under that one."""
+        """Rename the account and its profile; its conversations continue under the new name."""
         ...
 
     async def bundle(self, name: str) -> Archive:
@@ -87,42 +87,42 @@ class AccountControl(Protocol):
         ...
 
     async def thumbnail(self, name: str) -> bytes | None:
-        """Return a small JPEG of the account's page, a few seconds old at most, or None where no page is open."""
+        """Return a small JPEG of the account's page, at most a few seconds old, or None if no page is open."""
         ...
 
     def hold(self, name: str) -> AbstractAsyncContextManager[Visit]:
-        """Keep chats away from the account while a person is in its page, which is opened for that if need be.
+        """Hold the account back from chats while a person uses its page, which is opened if necessary.
 
-        A running chat ends first; raises `AccountConflict` where another person is in the page.
+        A running chat ends first. Raise `AccountConflict` if another person uses the page.
         """
         ...
 
     def cancel(self, chat: str) -> bool:
-        """End a waiting or running chat, and what the site generates for it; tell whether there was one of that id.
+        """Cancel a waiting or running chat and its generation on the site; tell whether there was one of that id.
 
-        Its client is told so by the error `ChatCancelled`.
+        Its client gets the error `ChatCancelled`.
         """
         ...
 
 
 class LoginImport(Protocol):
-    """Takes in logins that were made elsewhere: each is validated, tried on the site, and stored as a profile.
+    """An import of logins from elsewhere: each is validated, tried on the site, and stored as a profile.
 
-    All raise `RequestError` where what was given cannot be used, naming the field, and return what came of it. A stored
-    profile becomes an account as soon as the pool is told (`AccountControl.add`), or looks for itself.
+    All methods return a description of the result, and raise `RequestError`, naming the field, for unusable input. A
+    stored profile becomes an account when the pool is told (`AccountControl.add`), or finds it by itself.
     """
 
     async def token(self, name: str, site: str, url: str | None, token: str) -> str:
-        """Take in a userToken of the site."""
+        """Import a userToken of the site."""
         ...
 
     async def storage_state(self, name: str, site: str, url: str | None, state: bytes | Mapping[str, object]) -> str:
-        """Take in a storage state in Playwright's form; what is not the site's own is left out."""
+        """Import a storage state in Playwright's format; data of other sites is dropped."""
         ...
 
     async def profile(self, name: str | None, sealed: bytes, key: str | None = None) -> str:
-        """Take in a profile file of another machine, with the text of that one's key file unless it has our key.
+        """Import a profile file of another machine; without a `name` the profile keeps its own.
 
-        Without a `name` it keeps its own.
+        `key` is the text of that machine's key file, unless both machines have the same key.
         """
         ...

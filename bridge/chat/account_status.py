@@ -1,4 +1,4 @@
-"""How an account stands, as everybody but the pool sees it."""
+"""The public state of an account."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bridge.telemetry import WorkerState
 
 @dataclass(frozen=True, slots=True)
 class AccountError:
-    """What went wrong with an account, and when."""
+    """The last error of an account, and its time."""
 
     code: str
     message: str
@@ -19,7 +19,7 @@ class AccountError:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """How an account stands now; `until` is when it is opened again, if that is known."""
+    """The current state of an account; `until` is when it is opened again, if that is known."""
 
     name: str
     state: WorkerState
@@ -29,28 +29,28 @@ class Account:
     site: str = ""
     url: str = ""
     is_paused: bool = False
-    """Whether its operator lets it take no chats."""
+    """Whether its operator has paused it, so that it takes no chats."""
     is_held: bool = False
-    """Whether a person is in its page, so that it takes no chats meanwhile."""
+    """Whether a person uses its page, so that it takes no chats."""
     sends_hour: int = 0
     sends_day: int = 0
-    """Sends in the last hour, and in the last day."""
+    """Prompts sent in the last hour, and in the last day."""
     hour_limit: int | None = None
     day_limit: int | None = None
-    """What the settings allow of them."""
+    """The limits of the settings; None: no limit."""
     last_error: AccountError | None = None
     last_seen: datetime | None = None
-    """When its page has last given a sign of life."""
+    """When its page last gave a sign of life."""
     page_chats: int = 0
-    """Chats that its page was used for."""
+    """Chats that its page has answered."""
     is_token_account: bool = False
-    """Whether a client's own login opened it, so that only that client's chats may use it."""
+    """Whether it belongs to a client's own login, so that only that client's chats may use it."""
     node: str = ""
-    """The node that drives it; empty where the bridge is alone."""
+    """The node that has it; empty without a cluster."""
 
     @property
     def takes_chats(self) -> bool:
-        """Tell whether a chat may be given to it as soon as it has none; one that sleeps is opened for it."""
+        """Tell whether it can take a chat once it is free; a sleeping account is opened for one."""
         can_answer = self.state in (WorkerState.READY, WorkerState.ASLEEP)
         return can_answer and not self.is_paused and not self.is_held
 
@@ -60,6 +60,6 @@ class Account:
         return f"{self.name} is {self._states()}{until}{f' ({self.reason})' if self.reason else ''}"
 
     def _states(self) -> str:
-        """Return the state, and what else keeps chats away."""
+        """Return the state, and other reasons why it takes no chats."""
         kept = [word for word, applies in (("paused", self.is_paused), ("held by a person", self.is_held)) if applies]
         return " and ".join(kept if kept and self.state is WorkerState.READY else [self.state, *kept])

@@ -1,4 +1,4 @@
-"""Who asks for a chat, and what the operator allows them; known from the key before the chat reaches a backend."""
+"""The caller of a chat and its limits, known from the API key before the chat reaches a backend."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The key that a chat came with. All chats without a key, where none is asked for, have the same one."""
+    """The API key of a chat. If no key is required, all chats without one share the same caller."""
 
     id: str = ""
-    """Chats of the same id wait in one line, the lines take turns."""
+    """Chats with the same id wait in one queue; the queues take turns."""
     name: str = ""
-    """What people call the key."""
+    """The name of the key."""
     share: int = 1
-    """How many turns the line gets for each one of a line with the share 1."""
+    """How many turns its queue gets for each turn of a queue with the share 1."""
     parallel: int | None = None
-    """How many chats may have an account at a time, so that further ones wait; None: no limit."""
+    """How many of its chats may have an account at a time; further ones wait. None: no limit."""
     accounts: Sequence[str] = ()
     """The names of the accounts that may answer; empty: all."""
 
     def may_use(self, account: str) -> bool:
-        """Tell whether the account of that name may answer."""
+        """Tell whether an account may answer this caller."""
         return not self.accounts or account in self.accounts
 
     def __str__(self) -> str:
@@ -30,4 +30,4 @@ class Caller:
 
 
 ANYBODY = Caller()
-"""Who needs no key."""
+"""The caller without a key."""

@@ -1,4 +1,4 @@
-"""The operator's side of a cluster: what the dashboard, a script or a command sees of its nodes, and does with them."""
+"""The operator's interface to a cluster, for the dashboard, scripts and commands."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 Leaving = Literal["", "draining", "stopping"]
-"""Whether a node gives back its accounts: because its operator wants it, or because it is about to stop."""
+"""Why a node gives back its accounts: an operator drains it, or it is about to stop; empty: it does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """How a node stands; `capacity` is how many accounts it takes, `busy` how many of them answer a chat now."""
+    """The state of a node; `capacity` is how many accounts it can take, `busy` how many answer a chat now."""
 
     name: str
     address: str
@@ -22,19 +22,19 @@ class NodeStatus:
     ready: int
     busy: int
     waiting: int
-    """Chats that wait in its queue."""
+    """Chats waiting in its queue."""
     leaving: Leaving = ""
     clock_ahead: float = 0.0
-    """By how many seconds its clock is ahead of that of Redis, or behind as a negative number; 0 where it is right."""
+    """Seconds by which its clock is ahead of Redis', negative if behind; 0 if it is right."""
     is_own: bool = False
-    """Whether it is the node that tells of it."""
+    """Whether it is the reporting node itself."""
 
 
 class ClusterControl(Protocol):
-    """The nodes that share one pool, as one of them sees them."""
+    """The nodes of a cluster, as one of them sees them."""
 
     def nodes(self) -> Sequence[NodeStatus]:
-        """Return the nodes that are there, in the order of their names, as they were a second ago."""
+        """Return the present nodes, sorted by name, as of the last step."""
         ...
 
     def unplaced(self) -> Sequence[str]:
@@ -42,8 +42,8 @@ class ClusterControl(Protocol):
         ...
 
     async def drain(self, node: str, *, is_draining: bool) -> NodeStatus:
-        """Have a node give back all its accounts and take none, or let it take some again.
+        """Set a node to give back all its accounts, or to take accounts again.
 
-        Raises `NotThere` where there is no such node, and `ClusterUnavailable` where the nodes cannot be told.
+        Raise `NotThere` if there is no such node, and `ClusterUnavailable` if the nodes cannot be told.
         """
         ...

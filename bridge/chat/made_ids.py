@@ -1,4 +1,4 @@
-"""Ids of what is kept here: random, and in a cluster with the mark of the node that has made them; no I/O."""
+"""Ids of stored objects: random, and in a cluster with the mark of the node that made them; no I/O."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ def new_id(mark: str = "") -> UUID:
 
 
 def mark_of(id: str) -> str:  # noqa: A002
-    """Return where the mark of a node is in an id, with or without a prefix such as `resp_`; empty in anything else."""
+    """Return the node mark of an id with or without a prefix such as `resp_`; empty for anything else."""
     found = MARK.match(id)
     return found[1] if found else ""

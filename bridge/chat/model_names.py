@@ -1,7 +1,7 @@
-"""Model names: a site's base name and any suffixes that switch something on, in any order.
+"""Model names: a site's base name, and suffixes in any order that switch features on.
 
-`deepseek-r1-search-fold` is the base `deepseek` with thinking, web search and folded thinking. Other names of a base
-count where they contain what switches thinking or search on: `DeepSeek-R1-0528`.
+`deepseek-r1-search-fold` is the base `deepseek` with thinking, web search and folded thinking. Other names that contain
+a base are accepted if they contain a word for thinking or search: `DeepSeek-R1-0528`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SWITCHES = {
     "search": re.compile("search"),
 }
 SHOWN = {word: re.compile(rf"(?<![a-z]){word}(?![a-z])") for word in SHOW}
-"""What a name contains that switches something on, wherever it stands."""
+"""Words that select how thinking is shown, anywhere in a name."""
 
 LISTED = (
     ("think",),
@@ -36,11 +36,11 @@ LISTED = (
     ("think", "search", "fold"),
     ("think", "search", "silent"),
 )
-"""The combinations worth showing in a client's list; every other one works, too."""
+"""The combinations listed for clients; all others work, too."""
 
 
 def resolve(name: str, bases: Sequence[Model]) -> Model:
-    """Return what `name` switches on, under the very name that was asked for."""
+    """Return the model that `name` means, with `name` as its id; raise `UnknownModel`."""
     asked = name.lower()
     names = [(one.lower(), base) for base in bases for one in (base.id, *base.aliases)]
     for known, base in sorted(names, key=lambda item: len(item[0]), reverse=True):
@@ -54,7 +54,7 @@ def resolve(name: str, bases: Sequence[Model]) -> Model:
 
 
 def unknown(name: str, bases: Sequence[Model]) -> UnknownModel:
-    """Return the error for a name that none of the models has."""
+    """Return the error for an unknown name."""
     return UnknownModel(
         f"The model '{name[:80]}' does not exist. Models here: {', '.join(dict.fromkeys(base.id for base in bases))};"
         f" each takes the suffixes {', '.join(f'-{word}' for word in SUFFIXES)} in any combination.",
@@ -63,19 +63,19 @@ def unknown(name: str, bases: Sequence[Model]) -> UnknownModel:
 
 
 def listed(bases: Sequence[Model]) -> tuple[Model, ...]:
-    """Return the names of one site that clients are shown: its bases, and the first one's useful combinations."""
+    """Return the listed models of one site: its bases, and the useful combinations of the first one."""
     first = bases[:1]
     return (*bases, *(_named(base, words) for base in first for words in LISTED if not _lacking(base, words)))
 
 
 def includes(allowed: Model, asked: Model) -> bool:
-    """Tell whether who may use one model may use another: the same one, with nothing more switched on."""
+    """Tell whether the permission for one model covers another: the same base with no more switched on."""
     is_same = (allowed.base or allowed.id) == (asked.base or asked.id)
     return is_same and asked.thinking <= allowed.thinking and asked.search <= allowed.search
 
 
 def resolve_alias(name: str, aliases: Mapping[str, str]) -> str:
-    """Return the model's name that an operator's alias stands for; any other name is returned as it is."""
+    """Return the model name of an operator's alias; any other name is returned unchanged."""
     return next((meant for alias, meant in aliases.items() if alias.lower() == name.lower()), name)
 
 
@@ -89,7 +89,7 @@ def _suffixes(asked: str, base: str) -> list[str] | None:
 
 
 def _contained(asked: str, base: str) -> list[str]:
-    """Return what a name says that is neither known nor made of suffixes, such as `DeepSeek-R1-0528`; else nothing."""
+    """Return the switches in a name that contains a base, such as `DeepSeek-R1-0528`; else nothing."""
     before, found, behind = asked.partition(base)
     said = f"{before} {behind}"
     if not found or not any(word.search(said) for word in SWITCHES.values()):
@@ -102,7 +102,7 @@ def _named(base: Model, words: Sequence[str]) -> Model:
 
 
 def _lacking(base: Model, words: Iterable[str]) -> str | None:
-    """Return the first of the suffixes that asks for a switch which the model's site does not have."""
+    """Return the first suffix for a switch that the model's site does not have."""
     able = {**dict.fromkeys(THINKING, base.can_think or base.thinking), **dict.fromkeys(SEARCH, base.can_search)}
     return next((word for word in words if not able.get(word, True)), None)
 

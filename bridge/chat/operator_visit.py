@@ -1,4 +1,4 @@
-"""A person's visit to the page of an account, which takes no chats from when the person asks until the page is back."""
+"""A person's use of an account's page; the account takes no chats from the request until the page is back."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from bridge.errors import BridgeError
 
 @dataclass(slots=True, eq=False)
 class Visit:
-    """How far a visit has come; `wants_solving` says that the account was parked for a person to help it.
+    """The progress of a visit; `wants_solving` tells that the account was parked until a person helps.
 
-    The order is: asked for, `granted` (no chat is in the page), `began` (the page is the person's), `over` (the person
-    has left, or solved what was to be solved), `ended` (the page is the account's again, or is lost).
+    The order is: requested, `granted` (no chat uses the page), `began` (the person has the page), `over` (the person
+    has left, or solved the problem), `ended` (the account has its page back, or the page is lost).
     """
 
     wants_solving: bool = False
     stays_parked: bool = False
-    """Whether the account is left alone afterwards as it was before, unless the person solves something."""
+    """Whether the account stays parked afterwards as before, unless the person solves the problem."""
     granted: asyncio.Event = field(default_factory=asyncio.Event)
     began: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     is_solved: bool = False
     may_act: Callable[[], bool] = lambda: True
-    """Tells whether the account is still this bridge's, so that what the person does may reach its page."""
+    """Tells whether this bridge still has the account, so that the person's input may reach its page."""
     on_solved: Callable[[], None] = lambda: None
-    """Called when it is solved: the account is about to take chats again."""
+    """Called when the problem is solved: the account is about to take chats again."""
     failure: BridgeError | None = None
-    """Why it ended, or never began, where the person had no part in that."""
+    """Why it ended, or never began, if not by the person."""
 
     def solve(self) -> None:
-        """Note that what the account was parked for is solved: the visit is over."""
+        """Record that the problem is solved, which ends the visit."""
         self.is_solved = True
         self.over.set()
         self.on_solved()
 
     def leave(self) -> None:
-        """Note that the person has left; a visit that had not begun has ended with that."""
+        """Record that the person has left; a visit that was not granted ends at once."""
         self.over.set()
         if not self.granted.is_set():
             self.end()
 
     def end(self, failure: BridgeError | None = None) -> None:
-        """Note that the page is not the person's any more."""
+        """Record that the person no longer has the page."""
         if not self.ended.is_set():
             self.failure = failure
         for step in (self.over, self.ended):

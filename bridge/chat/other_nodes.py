@@ -1,7 +1,7 @@
-"""What a bridge asks the other nodes of its cluster, and what it answers them; no I/O.
+"""The interface for questions between the nodes of a cluster; no I/O.
 
-What a node keeps stays there: a response, a conversation, a file, a chat. Its id names that node (`made_ids`), so that
-any other one knows whom to ask. A `subject` names what is asked about; `said` are values of JSON.
+Stored objects stay on their node: responses, conversations, files, chats. The id of each names that node (`made_ids`),
+so any other node knows which one to ask. A `subject` names the kind of question; `said` holds JSON values.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ from typing import Any, Protocol
 from bridge.errors import NodeLost
 
 Answer = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
-"""Answers another node; a `BridgeError` that it raises is raised there."""
+"""Answers another node; a `BridgeError` that it raises is raised on that node."""
 Read = Callable[[Mapping[str, Any]], AbstractAsyncContextManager[AsyncIterator[bytes]]]
-"""Opens what another node wants to read."""
+"""Opens data for another node to read."""
 
 
 class OtherNode(Protocol):
-    """One of the other nodes; each call raises `NodeLost` where it does not answer."""
+    """Another node; each call raises `NodeLost` if it does not answer."""
 
     @property
     def name(self) -> str:
-        """Return its name."""
+        """Return the name of the node."""
         ...
 
     @property
     def glance(self) -> float:
-        """Return the seconds that it has for an answer without which the others' are good as well."""
+        """Return the seconds that the node has for an optional answer."""
         ...
 
     async def ask(self, subject: str, **said: Any) -> dict[str, Any]:
-        """Return what the node answers, or raise the `BridgeError` that it does."""
+        """Return the node's answer, or raise the `BridgeError` that it raised."""
         ...
 
     def read(self, subject: str, **said: Any) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Open something of the node, whose bytes come as they are read."""
+        """Open data of the node, as a stream of bytes."""
         ...
 
 
 class OtherNodes(Protocol):
-    """The other nodes that there are now."""
+    """The other nodes that are present."""
 
     @property
     def name(self) -> str:
@@ -51,32 +51,32 @@ class OtherNodes(Protocol):
         ...
 
     def all(self) -> Sequence[OtherNode]:
-        """Return all of them."""
+        """Return all other nodes."""
         ...
 
     async def away(self) -> Sequence[str]:
-        """Return the names of the nodes that have been there of late, and do not run now."""
+        """Return the names of nodes that ran lately, but do not run now."""
         ...
 
     def maker(self, id: str) -> OtherNode | None:  # noqa: A002
-        """Return the node that has made that id; None where it is this one, or none of those that run now."""
+        """Return the running node that made an id; None if it is this one, or not running."""
         ...
 
     async def check_maker(self, id: str) -> None:  # noqa: A002
-        """Raise `NodeLost` where a node has made that id that does not run now."""
+        """Raise `NodeLost` if the node that made an id does not run now."""
         ...
 
     def answer(self, subject: str, answer: Answer) -> None:
-        """Have other nodes answered that ask about `subject`."""
+        """Register the answer to other nodes' questions about `subject`."""
         ...
 
     def serve(self, subject: str, read: Read) -> None:
-        """Have other nodes read of `subject`."""
+        """Register the data that other nodes may read as `subject`."""
         ...
 
 
 async def answer_soon(node: OtherNode, subject: str, **said: Any) -> dict[str, Any]:
-    """Return what a node answers, whose answer the others' do without; raise `NodeLost` where none comes soon."""
+    """Return a node's optional answer; raise `NodeLost` if it does not come within `glance` seconds."""
     try:
         async with asyncio.timeout(node.glance):
             return await node.ask(subject, **said)
@@ -86,24 +86,24 @@ async def answer_soon(node: OtherNode, subject: str, **said: Any) -> dict[str, A
 
 @contextmanager
 def understood(node: str) -> Iterator[None]:
-    """Raise `NodeLost` where what is read inside is not in the answer of the node of that name."""
+    """Raise `NodeLost` if reading a node's answer inside the context fails."""
     try:
         yield
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError) as error:
-        raise NodeLost(f"What the node {node} answers cannot be read; it may have another version.") from error
+        raise NodeLost(f"The answer of the node {node} cannot be read; it may run another version.") from error
 
 
 def finite(value: Any) -> float:
-    """Return a number that a node answers; raise a `ValueError` for one that is none."""
+    """Return a node's number as a float; raise a `ValueError` if it is not finite."""
     if not math.isfinite(number := float(value)):
-        raise ValueError("no number")
+        raise ValueError("not a finite number")
     return number
 
 
 def chat_row(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a chat as a node lists it: plain values, and as `marks` the times of its steps; raise a `ValueError`."""
+    """Return a chat in a node's list: plain values, and in `marks` the times of its steps; raise a `ValueError`."""
     marks = {name: finite(at) for name, at in (said.get("marks") or {}).items()}
     plain = {name: value for name, value in said.items() if name != "marks"}
     if not all(value is None or isinstance(value, str | int) or finite(value) == value for value in plain.values()):
-        raise ValueError("no chat")
+        raise ValueError("not a chat")
     return {**plain, **({"marks": marks} if "marks" in said else {})}

@@ -1,4 +1,4 @@
-"""The right to act on an account: one node at a time has it; a bridge that is alone always does."""
+"""The right to act on an account: one node at a time has it; a bridge without a cluster always does."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class Ownership(Protocol):
 
     @property
     def fence(self) -> int:
-        """Return a number that is larger for each later owner of the account; 0 where there is one node alone."""
+        """Return a number that is larger for each later owner of the account; 0 without a cluster."""
         ...
 
     def check(self) -> None:
-        """Raise `LeaseLost` where another node may own the account by now; called right before each side effect."""
+        """Raise `LeaseLost` if another node may own the account by now; called right before each side effect."""
         ...
 
     @property
@@ -24,12 +24,12 @@ class Ownership(Protocol):
         ...
 
     def generates(self, conversations: Sequence[str]) -> None:
-        """Note for the next owner in which conversations the site may generate now."""
+        """Record for the next owner the conversations in which the site may generate now."""
         ...
 
 
 class SoleOwnership:
-    """The ownership of a bridge that shares its accounts with no other node."""
+    """The ownership of a bridge without a cluster."""
 
     fence = 0
     left_generating: Sequence[str] = ()
@@ -38,7 +38,7 @@ class SoleOwnership:
         """Allow everything."""
 
     def generates(self, conversations: Sequence[str]) -> None:
-        """Forget it: what this bridge has left on its own disk it finds there."""
+        """Do nothing: this bridge finds them on its own disk."""
 
 
 ALONE = SoleOwnership()

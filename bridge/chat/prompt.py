@@ -1,12 +1,12 @@
-"""A whole message history as one prompt, for a site that takes one text.
+"""Renders a whole message history as one prompt, for a site that accepts one text.
 
-The first message of a conversation, where it is the only one, is its own text, byte for byte; so is a lone message of
-the user later on, unless it looks like one of the lines below. Anything else is the leading system messages as they
-are, then one labelled block a message, the new one last:
+The only message of a new conversation is sent unchanged; so is a single user message later on, unless it looks like one
+of the lines below. Otherwise the leading system messages come first, unchanged, then one labelled block per message,
+the new one last:
 
     You are terse.
 
-    (A sentence that says what the labels are.)
+    (A sentence that explains the labels.)
 
     === User 5f2c1e9a ===
     Hi
@@ -17,9 +17,9 @@ are, then one labelled block a message, the new one last:
     === User 5f2c1e9a ===
     And now?
 
-The mark is made again for each prompt and is in none of its messages, so that no text can pass for a label, whatever
-line ends, blanks and look-alikes it is written with. Messages with neither text nor files are left out; a last line
-of each message names its files: `[5f2c1e9a attached: photo.png]`.
+Each prompt has a new mark that is in none of its messages, so no text can imitate a label, whatever line ends, blanks
+and look-alike characters it has. Messages with neither text nor files are left out; the last line of a message names
+its files: `[5f2c1e9a attached: photo.png]`.
 """
 
 from __future__ import annotations
@@ -46,31 +46,31 @@ CONTINUE = (
     " off, without such a line and without repeating any of it."
 )
 LEFT_OUT = "[file left out]"
-"""What stands in place of a file of an older message that is not sent."""
+"""The replacement of a file of an older message that is not sent."""
 GO_ON = "Go on."
-"""What an empty message at the end asks for."""
+"""The replacement of an empty last message."""
 CHANGED = "The instructions have changed. These of their lines are new, or read differently now:\n\n"
-"""What stands before the lines of a system text that a conversation does not have yet."""
+"""The heading of system text lines that a conversation does not have yet."""
 AGAIN = (
     "Your last answer broke off, and nothing of it arrived or was done. Answer the following again, from the beginning."
 )
-"""What stands before messages that a conversation has already, with an answer that broke off."""
+"""The heading of messages that a conversation already has, with an answer that broke off."""
 
 GAP = "\n\n"
-"""What stands between two messages."""
+"""The separator of two messages."""
 BLANK = re.compile(r"[\s\ufeff]*")
-"""White space as Python and JavaScript know it: only the latter counts U+FEFF."""
+"""White space of both Python and JavaScript: only the latter includes U+FEFF."""
 LONGEST_RAW = 100_000
-"""Characters up to which a lone message is searched for look-alikes; a longer one gets its label without that."""
+"""Characters up to which a single message is searched for look-alikes; a longer one always gets a label."""
 LONGEST_FOLDED = 300
-"""Characters of a line up to which its compatibility forms are told apart."""
+"""Characters of a line up to which compatibility forms are normalized."""
 IGNORED = re.compile(
     r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
     r"\ufeff\uffa0\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-"""Characters that are not shown."""
+"""Invisible characters."""
 ROWS = "=＝﹦꞊⹀═゠᐀≡≣〓⁼₌"
-"""The sign of the rows beside a label, and others that look like it."""
+"""The equals sign beside a label, and characters that look like it."""
 LOOKALIKE = re.compile(
     rf"^[\W_]*?[{ROWS}][\W_]{{0,8}}[{ROWS}]"
     r"|^[\W_]{0,80}(?:system|user|assistant|tool[\W_]{0,8}results?)[\W_]{0,80}(?:[0-9a-f]{8}[\W_]{0,80})?$"
@@ -78,11 +78,11 @@ LOOKALIKE = re.compile(
     r"|\battached[\W_]{0,8}:",
     re.IGNORECASE,
 )
-"""What looks like a label, like the notation of calls and results, or like a list of files, in one line."""
+"""A line that looks like a label, the notation of calls and results, or a list of files."""
 
 
 def render(messages: Sequence[Message], *, goes_on: bool = False) -> str:
-    """Return the one prompt that carries all of `messages`; `goes_on` where the conversation has others already."""
+    """Return the prompt for all of `messages`; `goes_on`: the conversation already has others."""
     spoken = _spoken(messages, goes_on=goes_on)
     if len(spoken) == 1 and _may_be_bare(spoken[0], goes_on=goes_on):
         return spoken[0].text or _files(spoken[0], "")
@@ -97,12 +97,12 @@ def render(messages: Sequence[Message], *, goes_on: bool = False) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether a text has nothing but white space, for a page as well: none sends such a prompt."""
+    """Tell whether a text is only white space, also for a page: pages send no such prompt."""
     return BLANK.fullmatch(text) is not None
 
 
 def _spoken(messages: Sequence[Message], *, goes_on: bool) -> list[Message]:
-    """Return the messages that say something; in their place, or behind them, what an empty one at the end asks for."""
+    """Return the messages with text or files; replace an empty last one by `GO_ON`."""
     spoken = [message for message in messages if message.text or message.attachments]
     match messages[-1:]:
         case [Message("user", text, ())] if is_blank(text):
@@ -112,19 +112,19 @@ def _spoken(messages: Sequence[Message], *, goes_on: bool) -> list[Message]:
 
 
 def _may_be_bare(message: Message, *, goes_on: bool) -> bool:
-    """Tell whether a lone message needs no label: there is nothing that it could be confused with."""
+    """Tell whether a single message needs no label, as it cannot be confused with one."""
     if not goes_on:
         return message.role in ("user", "system")
     return message.role == "user" and not looks_like_label(message.text)
 
 
 def looks_like_label(text: str) -> bool:
-    """Tell whether a text, however its lines end, may pass for one of the lines that are written here."""
+    """Tell whether a text, with any line ends, may imitate one of this module's lines."""
     return len(text) > LONGEST_RAW or any(LOOKALIKE.search(_folded(line)) for line in text.splitlines())
 
 
 def _folded(line: str) -> str:
-    """Return a line as it reads to the eye."""
+    """Return a line as it looks to a reader."""
     if line.isascii():
         return line
     shown = IGNORED.sub("", line)
@@ -151,7 +151,7 @@ def _printable(name: str) -> str:
 
 
 def _mark(messages: Sequence[Message]) -> str:
-    """Return a word that nobody can know and that none of the messages has."""
+    """Return a random word that none of the messages contains."""
     while True:
         mark = secrets.token_hex(4)
         if not any(mark in message.text for message in messages):

@@ -1,4 +1,4 @@
-"""What is left of limits on the number of chats and tokens, and what several nodes count together of them; no I/O."""
+"""Limits on the number of chats and tokens, and the interface for counting them in a cluster; no I/O."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Protocol
 REQUESTS = ("requests_per_minute", "requests_per_day")
 TOKENS = ("tokens_per_minute", "tokens_per_day")
 WINDOWS = (*REQUESTS, *TOKENS)
-"""The names of the limits on what a key uses in a time."""
+"""The names of the limits on a key's usage per time window."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """How much is allowed, how much of it is left, and the seconds until all of it is there again."""
+    """A limit, how much of it is left, and the seconds until all of it is available again."""
 
     limit: int
     remaining: int
@@ -23,20 +23,20 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """What is left of requests and of tokens, where something limits them."""
+    """The limits of requests and tokens; None: no limit."""
 
     requests: RateLimit | None = None
     tokens: RateLimit | None = None
 
 
 def tighter(*limits: RateLimit | None) -> RateLimit | None:
-    """Return the limit of which least is left; None where there is none."""
+    """Return the limit with the least left; None if there is none."""
     return min((one for one in limits if one is not None), key=lambda one: one.remaining, default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """How much counts of a window now, and the seconds until nothing of that does any more."""
+    """The amount that counts in a window now, and the seconds until none of it does."""
 
     amount: int
     reset: float
@@ -44,7 +44,7 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The limit that has no room, how much of it is used, and the seconds until there is room."""
+    """The limit without room, how much of it is used, and the seconds until it has room."""
 
     name: str
     used: int
@@ -53,35 +53,35 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """A count of which nobody can say yet whether it was made; `add` makes it once, by its id."""
+    """A count that may or may not have been made; `add` makes it exactly once, by its id."""
 
     id: str
 
 
 ANEW = Late("")
-"""A count that nobody has tried to make."""
+"""A count that was not tried yet."""
 
 
 class SharedUsage(Protocol):
-    """What all nodes together count of each key, by its id; `limits` are given by the names of `WINDOWS`."""
+    """The usage of each key on all nodes, by key id; `limits` are given by the names of `WINDOWS`."""
 
     async def take(
         self, key: str, limits: Mapping[str, int | None], requests: int, tokens: int, needed: int
     ) -> float | Refused | Late:
-        """Count requests and tokens if these requests, and the `needed` tokens, have room; count nothing otherwise.
+        """Count requests and tokens if the requests and the `needed` tokens have room; otherwise count nothing.
 
-        Return the time under which they count, which `add` takes to give tokens back; a `Late`, soon, where the other
-        nodes cannot be asked.
+        Return the time of the count, which `add` takes to give tokens back, or the limit without room. Return a `Late`
+        quickly if the shared count does not answer.
         """
         ...
 
     def add(self, key: str, requests: int, tokens: int, at: float | None = None, late: Late = ANEW) -> None:
-        """Count as soon as that can be, without asking for room; negative tokens are given back.
+        """Count as soon as possible, without checking for room; negative tokens are given back.
 
-        `late` is what `take` has returned for the same requests and tokens.
+        `late` is the result of `take` for the same requests and tokens.
         """
         ...
 
     def used(self, key: str) -> Mapping[str, Used] | None:
-        """Return what was known of the key's windows of late; None where nothing is."""
+        """Return the last known usage of a key by window; None if nothing is known."""
         ...

@@ -1,8 +1,8 @@
-"""What is new in a system text of which only an outline is kept: digests of sentences, and of paragraphs about tools.
+"""Finds what is new in a system text from a stored outline: digests of sentences, and of paragraphs about tools.
 
-A sentence that is new is told with its line. Where sentences are gone and nothing came in their place, the paragraph in
-which they stood is told as it reads now. The text that teaches tools has a paragraph for each of them, and one with
-the names of all: it needs to be told only what is new in it.
+The news has the line of each new sentence. For sentences that were removed without a replacement, it has their
+paragraph as it reads now. The text about tools has a paragraph for each tool and one with all names; the news has only
+its new paragraphs.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from bridge.chat.history_digests import digest
 from bridge.chat.types import Message
 
 LONGEST_SYSTEM = 400_000
-"""Characters of the longest system text whose changes are told."""
+"""Characters of the longest system text whose changes are found."""
 SIZE = 8
 """Bytes of the digest of a sentence or a paragraph."""
 EDGE = bytes(SIZE)
-"""Stands before the first sentence and behind the last one; behind it the tools' paragraphs follow."""
+"""The mark before the first sentence and after the last one; the tools' paragraphs follow it."""
 SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+")
 PARAGRAPH_END = re.compile(r"\n[^\S\n]*\n\s*")
 GONE = "[Other lines that stood there are gone.]"
-"""Follows a paragraph that has lost lines."""
+"""The note after a paragraph that has lost lines."""
 NO_TOOLS = "There are no tools any more: answer without calling any."
 
 
 def outline(messages: Sequence[Message]) -> bytes:
-    """Return the digests of a system text's sentences, and behind an edge those of the paragraphs about tools."""
+    """Return the digests of a system text's sentences, then an edge and those of the paragraphs about tools."""
     if _is_vast(messages):
         return digest(messages)[:SIZE]
     text, tools = _Text.of(messages), _tools(messages)
@@ -38,9 +38,9 @@ def outline(messages: Sequence[Message]) -> bytes:
 
 
 def news(known: bytes, messages: Sequence[Message]) -> str | None:
-    """Return what of a system text must be told where the one with the outline `known` is known.
+    """Return the changes of a system text since the one with the outline `known`.
 
-    Return None where the two have little in common.
+    Return None if the two have little in common.
     """
     if _is_vast(messages):
         return None
@@ -60,7 +60,7 @@ class _Line(NamedTuple):
 
 
 class _Text:
-    """A system text without what teaches the tools."""
+    """A system text without the text about tools."""
 
     def __init__(self, lines: Sequence[_Line], sizes: dict[bytes, int]) -> None:
         self._lines = lines
@@ -69,7 +69,7 @@ class _Text:
 
     @classmethod
     def of(cls, messages: Sequence[Message]) -> _Text:
-        """Cut a system text into its lines."""
+        """Split a system text into its lines."""
         lines, sizes, paragraph = list[_Line](), dict[bytes, int](), 0
         for message in messages:
             if message.teaches_tools:
@@ -83,9 +83,9 @@ class _Text:
         return cls(lines, sizes)
 
     def news(self, old: Sequence[bytes], most: int, beside: int) -> list[str] | None:
-        """Return the lines to be told, or None where most of the text is another one.
+        """Return the changed lines, or None if most of the text has changed.
 
-        `most` is the number of digests that were known, `beside` the characters that teach tools.
+        `most` is the number of known digests, `beside` the characters of the text about tools.
         """
         known = set(old)
         fresh = self._sizes.keys() - known
@@ -97,7 +97,7 @@ class _Text:
         return None if 2 * size > sum(self._sizes.values()) + beside else news
 
     def _changed_lines(self, fresh: set[bytes], lost: set[int]) -> Iterator[str]:
-        """Yield the lines with something fresh, and all lines of paragraphs that lost some."""
+        """Yield the lines with a new sentence, and all lines of paragraphs that lost some."""
         for line, following in zip_longest(self._lines, self._lines[1:]):
             if line.paragraph in lost or not fresh.isdisjoint(line.sentences):
                 yield line.text
@@ -105,9 +105,9 @@ class _Text:
                 yield GONE
 
     def _lost(self, old: Sequence[bytes], fresh: set[bytes]) -> set[int] | None:
-        """Return the paragraphs that lost sentences for which nothing came; None where they cannot be found.
+        """Return the paragraphs that lost sentences without a replacement; None if they cannot be found.
 
-        What was lost stood between two sentences that are still there. If those are neighbours now, nothing came.
+        Lost sentences were between two that still exist. If those are neighbours now, there is no replacement.
         """
         paragraphs = [line.paragraph for line in self._lines for _ in line.sentences]
         now = [EDGE, *self.digests, EDGE]
@@ -125,7 +125,7 @@ class _Text:
         return lost
 
     def _gaps(self, old: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the two old sentences around each run of those that are gone."""
+        """Yield the two old sentences around each run of lost ones."""
         before, is_gap = EDGE, False
         for one in (*old, EDGE):
             if one != EDGE and one not in self._sizes:

@@ -1,6 +1,6 @@
-"""Counts how often a text changes between writing from left to right and from right to left.
+"""Counts how often a text changes between left-to-right and right-to-left writing.
 
-A page lays out each stretch between two changes on its own, and its work on a line grows with the square of them.
+A page lays out each run between two changes separately, and its work on a line grows with the square of their number.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from bridge.background import PIECE
 RIGHT_TO_LEFT = (
     "\u0590-\u08ff\u200f\u202b\u202e\u2067\u2068\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff"
 )
-"""Letters of the scripts that are written so, their digits, and the marks that turn any text."""
+"""Letters and digits of right-to-left scripts, and the marks that reverse any text."""
 MARK = re.compile(rf"[\n\r]|[{RIGHT_TO_LEFT}](?![{RIGHT_TO_LEFT}])[^\w\n\r{RIGHT_TO_LEFT}]*+(?=[^\W{RIGHT_TO_LEFT}])")
-"""The end of a line, or the last character before another direction; blanks and signs go with what is around them."""
+"""The end of a line, or the last character before a change; blanks and signs take the direction around them."""
 
 
 def changes(text: str) -> int:
-    """Return the changes that would be as much work in one line as those in all lines of the text."""
+    """Return the number of changes in one line that would be as much work as all lines of the text."""
     if text.isascii():
         return 0
     return isqrt(sum(count * count for count in _by_line(text)))

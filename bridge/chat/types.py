@@ -1,7 +1,7 @@
 """The vocabulary: a chat is a `ChatRequest` in and a stream of `ChatEvent`s out.
 
-Every other module translates at one end of that sentence or carries in the middle. The two worlds, the
-browser's and the HTTP server's, meet only in the `ChatBackend` protocol of this module.
+Every other module translates at one end of that sentence or transports in the middle. The browser side and the HTTP
+side meet only in the `ChatBackend` protocol of this module.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Role = Literal["system", "user", "assistant", "tool"]
 Show = Literal["separate", "fold", "silent"]
 FinishReason = Literal["stop", "length", "content_filter"]
 ConversationStart = Literal["continued", "new", "context", "account", "lost"]
-"""How an answer's conversation started: it goes on, or it is a new one.
+"""How an answer's conversation started: it was continued, or it is new.
 
 A known one was left because it is full (`context`), because its account could not answer in time (`account`), or
-because the site does not have it any more (`lost`).
+because the site no longer has it (`lost`).
 """
 
 
@@ -32,7 +32,7 @@ because the site does not have it any more (`lost`).
 class Attachment:
     """A file beside a message's text; `param` is the field of the request that it came from.
 
-    Its bytes are in `data`, or where they are on disk already, at `path`; then size and digest come with it.
+    Its bytes are in `data`, or already on disk at `path`; then size and digest are given.
     """
 
     name: str
@@ -57,21 +57,21 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of the history: plain text, and the files beside it."""
+    """One message of the history: plain text and files."""
 
     role: Role
     text: str
     attachments: tuple[Attachment, ...] = ()
     teaches_tools: bool = field(default=False, compare=False)
-    """Whether it is the bridge's own text about the tools: a paragraph with all their names, and one for each."""
+    """Whether it is the bridge's own text about tools: a paragraph with all names, and one for each tool."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A name that clients ask for, and what it switches on; `show` says where thinking and sources go.
+    """A model as clients name it, and what it switches on; `show` selects where thinking and sources go.
 
-    `separate` gives thinking in a field of its own, `fold` puts it into the answer as a `<details>` block,
-    `silent` gives out neither thinking nor sources.
+    `separate` puts thinking into its own field, `fold` puts it into the answer as a `<details>` block, `silent` omits
+    thinking and sources.
     """
 
     id: str
@@ -79,17 +79,17 @@ class Model:
     search: bool = False
     show: Show = "separate"
     context_length: int | None = None
-    """The most tokens that the site takes, where that is known."""
+    """The most tokens that the site accepts; None: unknown."""
     longest: int | None = field(default=None, compare=False)
-    """Characters that the texts of a request may have together, since more can never be sent; None: no limit."""
+    """The most characters of a request's texts together, since more can never be sent; None: no limit."""
     files: bool = False
-    """Whether messages may bring files and images."""
+    """Whether messages may have files and images."""
     aliases: tuple[str, ...] = field(default=(), compare=False)
-    """Further names that clients are preset to."""
+    """Other names, which clients have as presets."""
     vocabulary: str = field(default="", compare=False)
     """The name of the vocabulary that counts its tokens (`tokens.vocabularies`); without one they are estimated."""
     base: str = field(default="", compare=False)
-    """The site's own name of it; empty where that is `id`."""
+    """The site's own name for it; empty if that is `id`."""
     can_think: bool = field(default=True, compare=False)
     """Whether thinking can be switched on."""
     can_search: bool = field(default=True, compare=False)
@@ -97,47 +97,47 @@ class Model:
 
     @property
     def variant(self) -> str:
-        """Return what is asked of the site, whatever the client called it: there are only so many of these."""
+        """Return the base with its switches, under any client's name: there are only a few of these."""
         on = (("think", self.thinking), ("search", self.search))
         return "-".join((self.base or self.id, *(word for word, is_on in on if is_on)))
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One chat to be answered: the whole history, the last message being the new one."""
+    """A chat to be answered: the whole history, with the new message last."""
 
     id: str
     model: Model
     messages: tuple[Message, ...]
     conversation: str | None = None
-    """The client's name for the conversation to go on in, `<conversation>@<message>`; then only what is new is sent."""
+    """The conversation that the client continues, `<conversation>@<message>`; then only new messages are sent."""
     returned: Callable[[str], str] = field(default=str, compare=False, repr=False)
-    """What the client will send back as the assistant's message, of the answer's whole text as the site gave it."""
+    """Maps the site's whole answer to the assistant message that the client will send back."""
     unseen: int = 0
-    """How many of the last messages the client does not have and will not send back."""
+    """How many of the last messages the client does not know and will not send back."""
     tokens: tuple[str, ...] = field(default=(), repr=False)
-    """Logins of the client's own: only their accounts may answer, and no chat without one may use those."""
+    """The client's own logins: only their accounts may answer, and no other chat may use those."""
     prompt_tokens: int = field(default=0, compare=False)
-    """Tokens of the messages, where they were counted."""
+    """Tokens of the messages; 0 if not counted."""
     dialect: str = field(default="", compare=False)
     """The API by which it came."""
     trace_parent: str = field(default="", compare=False)
-    """The client's `traceparent`, in the form of the W3C."""
+    """The client's W3C `traceparent`."""
     peer: str = field(default="", compare=False, repr=False)
-    """Where the client is; limits on what strangers may try count by it."""
+    """The client's address, by which attempts of strangers are limited."""
     caller: Caller = field(default=ANYBODY, compare=False)
-    """Whose key it came with."""
+    """The caller whose key it came with."""
     start_within: float | None = field(default=None, compare=False)
-    """Seconds in which it must have an account, where the client says so; `pool.queue_limit` bounds it, too."""
+    """Seconds in which it must get an account, if the client sets a limit; `pool.queue_limit` also applies."""
     is_brief: bool = field(default=False, compare=False)
-    """Whether another node has it and goes on elsewhere where it has no account within that time."""
+    """Whether it is another node's, which tries elsewhere if the chat gets no account within that time."""
     may_start: Callable[[], Awaitable[None]] | None = field(default=None, compare=False, repr=False)
-    """Awaited once it has an account, and before anything is sent; what it raises ends the chat."""
+    """Awaited once it has an account, before anything is sent; an exception ends the chat."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A page that the site's search found; `number` is how the answer's `[citation:N]` marks name it."""
+    """A page that the site's search found; `number` is the N of its `[citation:N]` marks in the answer."""
 
     number: int
     url: str
@@ -147,16 +147,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The site has taken the prompt: the first event of every answer, before any text."""
+    """The first event of every answer, before any text: the site has accepted the prompt."""
 
     conversation: str | None = None
     message: str | None = None
     prompt_tokens: int = field(default=0, compare=False)
-    """Tokens of the prompt, where they are counted already."""
+    """Tokens of the prompt; 0 if not counted yet."""
     start: ConversationStart | None = field(default=None, compare=False)
-    """Whether the answer goes on in a known conversation, or why it does not, where that is known."""
+    """Whether the answer continues a known conversation, or why not; None: unknown."""
     place: int | None = field(default=None, compare=False)
-    """The chat's place in the queue when it came; 0: an account was free."""
+    """The chat's place in the queue on arrival; 0: an account was free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """What a search found; `queries` or `sources` may come alone, and more may follow."""
+    """Results of a search; `queries` or `sources` may come alone, and more may follow."""
 
     queries: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
@@ -190,16 +190,16 @@ class Title:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """The site took back all text so far and put `text` in its place."""
+    """The site has withdrawn all text so far and replaced it by `text`."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """The site has changed text of the answer that it had sent before; `text` is all of the answer so far.
+    """The site has changed text that it had already sent; `text` is the whole answer so far.
 
-    A client that has the earlier text cannot be told: its stream ends with an error. A whole answer has the new text.
+    A stream whose client has the earlier text ends with an error; a non-streamed answer has the new text.
     """
 
     text: str
@@ -216,52 +216,52 @@ ChatEvent = Opened | Thinking | Text | Searched | Title | Withdrawn | Rewritten 
 
 
 class ChatBackend(Protocol):
-    """What an HTTP surface needs of whatever answers chats."""
+    """The interface of chat backends for the HTTP API."""
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Yield the answer's events: `Opened` first, `Finish` last; raise a `BridgeError` instead of ending early.
 
-        `NoAnswer` is raised where the model ended after thinking; the caller looks for calls in that. Closing the
-        generator gives the chat up, stops the generation on the site, and frees everything it held. After `Finish` the
-        caller runs the generator to its end, or closes it: then the account is given back.
+        Raise `NoAnswer` if the model ended after thinking; the caller looks for calls in that. Closing the generator
+        cancels the chat, stops the generation on the site, and frees all its resources. After `Finish` the caller runs
+        the generator to its end, or closes it: then the account is free again.
         """
         ...
 
     def models(self) -> Sequence[Model]:
-        """Return the models that are listed, in the order of listing."""
+        """Return the listed models, in order."""
         ...
 
     def model(self, name: str) -> Model:
-        """Return the model a client asked for by `name`, or raise `UnknownModel`."""
+        """Return the model that a client means by `name`, or raise `UnknownModel`."""
         ...
 
     def first_model(self) -> Model:
-        """Return the model that other vendors' names can stand for, or raise `NoAccount` where nobody has any."""
+        """Return the model for other vendors' names, or raise `NoAccount` if no account has one."""
         ...
 
     def rate_limit(self, request: ChatRequest) -> RateLimit | None:
-        """Return what is left for chats like `request`, or None where nothing limits their number."""
+        """Return the limit on the number of chats like `request`, or None if there is none."""
         ...
 
     def place_in_queue(self, request: ChatRequest) -> int | None:
-        """Return the place in the queue of a chat that waits now; of several choices the first one's."""
+        """Return a waiting chat's place in the queue, None if it does not wait; of several choices, the first one's."""
         ...
 
     async def is_live(self, token: str) -> bool:
-        """Tell whether a login of the client's own still counts, without sending a chat."""
+        """Tell whether a client's own login is still valid, without sending a chat."""
         ...
 
     def unready(self) -> str | None:
-        """Return why no chat could be taken now, or None when one could."""
+        """Return why the backend can take no chat now, or None if it can."""
         ...
 
     def accounts(self) -> Sequence[Account]:
-        """Return how the accounts stand."""
+        """Return the states of the accounts."""
         ...
 
     async def check(self, name: str) -> Account:
-        """Open a parked account again at once, and return how it stands then; nothing is sent.
+        """Open a parked account at once and return its state; nothing is sent.
 
-        Raises `UnknownAccount` where there is none of that name.
+        Raise `UnknownAccount` if there is none of that name.
         """
         ...

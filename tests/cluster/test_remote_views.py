@@ -216,7 +216,7 @@ async def test_a_node_of_an_earlier_version_is_named() -> None:
         views = RemoteViews(cast(RemoteAccounts, Ground(client, NodeInfo("owner", "1", address, 1))))
         joining = views.view("alice", "me")
         assert joining is not None
-        with pytest.raises(ViewerRefused, match="The node owner has another version"):
+        with pytest.raises(ViewerRefused, match="The node owner runs another version"):
             await joining.__aenter__()
 
 

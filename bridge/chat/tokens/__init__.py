@@ -1,1 +1,1 @@
-"""Tokens of texts: counted by the model's vocabulary, estimated where there is none; may import chat."""
+"""Tokens of texts: counted by the model's vocabulary, or estimated without one; may import chat."""

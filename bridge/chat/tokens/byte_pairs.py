@@ -1,4 +1,4 @@
-"""Byte-pair encoding of one word: which tokens a vocabulary's merges make of it."""
+"""Byte-pair encoding of one word by a vocabulary's merges."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ LEFT_BITS = 16
 """Bits below a merge's rank that hold the length of its left part."""
 LEFT_MASK = (1 << LEFT_BITS) - 1
 PRINTABLE = (range(ord("!"), ord("~") + 1), range(0xA1, 0xAD), range(0xAE, 0x100))
-"""Bytes that vocabularies write as the character of the same number."""
+"""Bytes that vocabularies write as the character with the same code point."""
 
 
 class BytePairs:
-    """The merges of a vocabulary: two tokens with a space between, the most urgent first.
+    """The merges of a vocabulary: two tokens with a space between them, the highest priority first.
 
-    A merge is kept by the token that it makes, which takes a third of the memory of pairs; therefore each token may
-    come of one merge alone. Raises `ValueError` where that is not so.
+    A merge is stored by its resulting token, which takes a third of the memory of pairs. So each token must result from
+    only one merge; else `ValueError` is raised.
     """
 
     def __init__(self, merges: Iterable[str]) -> None:
@@ -31,13 +31,13 @@ class BytePairs:
             raise ValueError("two merges of the vocabulary make the same token")
 
     def tokens(self, word: str) -> Sequence[bytes]:
-        """Return the tokens of a word; the time grows with n log n.
+        """Return the tokens of a word, in O(n log n).
 
-        The heap holds every pair of neighbours that can be merged. Entries whose pair was merged meanwhile stay in
-        it, and are known by the sizes of its two parts, which have changed then.
+        The heap holds every pair of neighbours that can be merged. Outdated entries stay in it, and are recognized by
+        the sizes of their two parts, which have changed.
         """
         text = word.encode("utf-8", "replace")
-        sizes, before = [1] * len(text), list(range(-1, len(text) - 1))  # both by where a token begins
+        sizes, before = [1] * len(text), list(range(-1, len(text) - 1))  # both indexed by the start of a token
         heap: list[tuple[int, int, int]] = []
 
         def consider(left: int, right: int) -> None:
@@ -63,7 +63,7 @@ class BytePairs:
 
 
 def _byte_of_characters() -> dict[int, int]:
-    """Return the byte that each character of a vocabulary's tokens stands for, as GPT-2 has them."""
+    """Return the byte for each character of a vocabulary's tokens, in GPT-2's mapping."""
     return {char: byte for byte, char in _characters()}
 
 

@@ -1,6 +1,6 @@
-"""An estimate of tokens by DeepSeek's published rule: an English character is about 0.3, a Chinese one 0.6.
+"""Estimates tokens by DeepSeek's published rule: an English character is about 0.3, a Chinese one 0.6.
 
-Only characters are counted, so the figures do not depend on how an answer was cut into pieces.
+Only characters count, so the figures do not depend on how an answer was cut into pieces.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ WIDE = re.compile(r"[\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-
 
 
 class Estimate:
-    """Counts the tokens of sites whose vocabulary is not known."""
+    """The tokenizer of sites whose vocabulary is not known."""
 
     is_estimate = True
 
@@ -25,11 +25,11 @@ class Estimate:
         return count.tokens
 
     def count(self) -> EstimatedCount:
-        """Return a count that begins."""
+        """Return a new count."""
         return EstimatedCount()
 
     def limit(self, most: int) -> EstimatedLimit:
-        """Return a limit of so many tokens."""
+        """Return a limit of `most` tokens."""
         return EstimatedLimit(most)
 
 
@@ -43,7 +43,7 @@ class EstimatedCount:
         self._tenths = 0
 
     def add(self, text: str) -> None:
-        """Take the next piece."""
+        """Count the next piece."""
         self._tenths += 3 * len(text) + 3 * (0 if text.isascii() else _wide(text))
 
     @property
@@ -55,14 +55,14 @@ class EstimatedCount:
 
 
 class EstimatedLimit:
-    """Cuts text at an estimated number of tokens; nothing has to be held for that."""
+    """A limit of estimated tokens, which never holds text back."""
 
     def __init__(self, most: int) -> None:
         self._room = 10 * most
         self.is_reached = False
 
     def take(self, text: str) -> str:
-        """Return what fits of the next piece."""
+        """Return the part of the next piece that fits."""
         if self.is_reached:
             return ""
         for place, char in enumerate(text):
@@ -74,11 +74,11 @@ class EstimatedLimit:
         return text
 
     def finish(self) -> str:
-        """Return what was held: nothing."""
+        """Return nothing, as no text is held back."""
         return ""
 
 
 def _wide(text: str) -> int:
-    """Return the number of wide characters, in pieces, so that a long text needs no second one of its length."""
+    """Return the number of wide characters; works in pieces, so that a long text is not copied whole."""
     pieces = (text[place : place + PIECE] for place in range(0, len(text), PIECE))
     return sum(len(piece) - len(WIDE.sub("", piece)) for piece in pieces)

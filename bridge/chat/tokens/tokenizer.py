@@ -1,4 +1,4 @@
-"""The contract of what counts tokens: an estimate, or a model's own vocabulary."""
+"""The interface of tokenizers: an estimate, or a model's own vocabulary."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Protocol
 
 
 class TokenCount(Protocol):
-    """Tokens of a text that arrives in pieces, however it was cut."""
+    """The token count of a text that arrives in pieces; it does not depend on the cuts."""
 
     def add(self, text: str) -> None:
-        """Take the next piece."""
+        """Count the next piece."""
         ...
 
     @property
@@ -19,48 +19,48 @@ class TokenCount(Protocol):
 
     @property
     def tokens(self) -> int:
-        """Return the tokens so far, as those of a whole text."""
+        """Return the tokens so far, as if the text ended here."""
         ...
 
     @property
     def roughly(self) -> int:
-        """Return about how many tokens there are so far; it takes no time."""
+        """Return roughly the tokens so far, in constant time."""
         ...
 
 
 class TokenLimit(Protocol):
-    """Cuts texts that arrive in pieces where they have had their number of tokens, however they were cut."""
+    """A limit that cuts texts arriving in pieces at a number of tokens; it does not depend on the pieces."""
 
     @property
     def is_reached(self) -> bool:
-        """Whether text was left out: then nothing more is let through."""
+        """Tell whether text was cut; then no more is returned."""
         ...
 
     def take(self, text: str) -> str:
-        """Take the next piece, and return what may be given out now; the rest is held until it is known to fit."""
+        """Process the next piece and return the text that surely fits; hold the rest until it is known to fit."""
         ...
 
     def finish(self) -> str:
-        """End this text, and return what of it was held; further pieces are another text under the same limit."""
+        """End this text and return its held part; later pieces are another text under the same limit."""
         ...
 
 
 class Tokenizer(Protocol):
-    """Counts tokens in one way; used from several threads."""
+    """A way to count tokens; safe to use from several threads."""
 
     @property
     def is_estimate(self) -> bool:
-        """Whether the figures are no count by the model's own vocabulary."""
+        """Tell whether the figures are estimates, not counts by the model's own vocabulary."""
         ...
 
     def tokens(self, text: str) -> int:
-        """Return the tokens of a whole text; the time grows with its length."""
+        """Return the number of tokens of a whole text, in linear time."""
         ...
 
     def count(self) -> TokenCount:
-        """Return a count that begins."""
+        """Return a new count."""
         ...
 
     def limit(self, most: int) -> TokenLimit:
-        """Return a limit of so many tokens."""
+        """Return a limit of `most` tokens."""
         ...

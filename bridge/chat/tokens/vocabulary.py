@@ -1,7 +1,7 @@
-"""A model's own vocabulary: exact counts, and cuts at exactly so many tokens, of whole texts and of pieces.
+"""A model's own vocabulary: counts and cuts whole texts and pieces at an exact number of tokens.
 
-Words are counted once it is certain that they are words, and never again; what may still change waits. A text that
-waits is looked at again only when it has doubled, so that the time grows with the text however small its pieces are.
+Each word is counted once, when it can no longer change; until then its text waits. Waiting text is examined again only
+when it has doubled, so that the time is linear in the text however small its pieces are.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from bridge.chat.tokens.words import WordCutter
 
 WAITING = 256
-"""Characters that wait before they are counted together: more would hold up a chunk, fewer cost more in all."""
+"""Characters that wait to be counted together: more would delay a chunk, fewer cost more in total."""
 
 CACHED = 32_768
-"""Words whose number of tokens is kept."""
+"""Words whose token counts are cached."""
 PIECE = 16_384
-"""Characters whose words are held at the same time: together they take fifty times as much memory."""
+"""Characters whose words are in memory at the same time: words take fifty times the memory of their text."""
 REMEMBERED = 8_192
-"""Texts whose number of tokens is kept: agents send their whole history with each step."""
+"""Texts whose token counts are cached: agents send their whole history with each step."""
 
 
 class Vocabulary:
-    """Counts by the words and the merges of a vocabulary."""
+    """The tokenizer of a vocabulary, by its words and merges."""
 
     is_estimate = False
 
@@ -36,23 +36,23 @@ class Vocabulary:
         self.cutter = cutter
         self._pairs = pairs
         self.tokens_of_word = lru_cache(CACHED)(self._tokens_of_word)
-        """Returns the tokens of a word."""
-        self._known: dict[tuple[int, int], int] = {}  # by hash and length, so that no text is kept
+        """Returns the number of tokens of a word, cached."""
+        self._known: dict[tuple[int, int], int] = {}  # by hash and length, so that no text is stored
         self._last: tuple[str, tuple[int, int]] = ("", (0, 0))
 
     def tokens(self, text: str) -> int:
-        """Return the tokens of a whole text."""
+        """Return the number of tokens of a whole text."""
         return self.tokens_of_words(text) if len(text) <= PIECE else self._remembered(text, self._count_in_pieces)
 
     def tokens_of_words(self, text: str) -> int:
-        """Return the tokens of a text, all of whose words are held at the same time."""
+        """Return the number of tokens of a text whose words are all in memory at the same time."""
         return self._remembered(text, self._count)
 
     def settled(self, text: str) -> tuple[int, int]:
-        """Return tokens and characters of the first words of a text that remain what they are, however it goes on.
+        """Return the tokens and characters of the first words of a text that cannot change any more.
 
-        The last result is kept: what the site wrote and what the client got are counted right after each other, and
-        are mostly the same.
+        The last result is cached: the site's text and the client's text are counted right after each other, and are
+        mostly equal.
         """
         known, result = self._last
         if known != text:
@@ -65,9 +65,9 @@ class Vocabulary:
         return 1 if word in self.cutter.special else len(self._pairs.tokens(word))
 
     def fitting(self, word: str, tokens: int) -> int:
-        """Return how many characters of `word` its first `tokens` tokens hold, without half a character at the end.
+        """Return how many characters of `word` its first `tokens` tokens hold, without an incomplete last character.
 
-        Without its last bytes a token may become several, so that this takes a character more away.
+        A token without its last bytes may become several tokens, so further characters may have to go.
         """
         if word in self.cutter.special:
             return 0
@@ -77,9 +77,9 @@ class Vocabulary:
         return len(held)
 
     def _remembered(self, text: str, count: Callable[[str], int]) -> int:
-        """Return `count(text)`, which is kept.
+        """Return `count(text)`, cached.
 
-        The end of an answer is counted twice, too: as the site wrote it and as the client got it, mostly the same.
+        The end of an answer is counted twice, too: the site's text and the client's text are mostly equal.
         """
         key = hash(text), len(text)
         if (known := self._known.get(key)) is not None:
@@ -98,11 +98,11 @@ class Vocabulary:
         return count.tokens
 
     def count(self) -> VocabularyCount:
-        """Return a count that begins."""
+        """Return a new count."""
         return VocabularyCount(self)
 
     def limit(self, most: int) -> VocabularyLimit:
-        """Return a limit of so many tokens."""
+        """Return a limit of `most` tokens."""
         return VocabularyLimit(self, most)
 
 
@@ -115,11 +115,11 @@ class VocabularyCount:
         self._vocabulary = vocabulary
         self._pieces: list[str] = []
         self._size = 0  # characters of the pieces
-        self._next = WAITING  # their size at which they are looked at
+        self._next = WAITING  # their size at which they are examined
         self._settled = 0  # tokens of all words before the pieces
 
     def add(self, text: str) -> None:
-        """Take the next piece."""
+        """Count the next piece."""
         self._pieces.append(text)
         self._size += len(text)
         if self._size >= self._next:
@@ -132,12 +132,12 @@ class VocabularyCount:
 
     @property
     def tokens(self) -> int:
-        """Return the tokens so far, as those of a whole text."""
+        """Return the tokens so far, as if the text ended here."""
         return self._settled + self._vocabulary.tokens_of_words("".join(self._pieces))
 
     @property
     def roughly(self) -> int:
-        """Return the tokens so far, those of what is not counted yet by the estimate for English."""
+        """Return the tokens so far, with uncounted text by the estimate for English."""
         return self._settled + -(-3 * self._size // 10)
 
     def _settle(self) -> None:
@@ -149,13 +149,13 @@ class VocabularyCount:
 
 
 class VocabularyLimit:
-    """Cuts texts that arrive in pieces at a number of tokens.
+    """A limit that cuts texts arriving in pieces at a number of tokens.
 
-    No text has more tokens than bytes, so that most of an answer passes uncounted. Where it comes near the limit, it
-    is given out word by word: which tokens the letters of a word become is known at its end.
+    No text has more tokens than bytes, so most of an answer passes uncounted. Near the limit it is returned word by
+    word, as the tokens of a word are known only at its end.
 
-    At most as many bytes are given out ahead of the count as there are tokens left, and the first n tokens of a text
-    have n bytes at least, so that the place to cut at is never within what was given out.
+    The bytes returned ahead of the count are never more than the tokens left, and the first n tokens of a text have at
+    least n bytes, so the cut is never within returned text.
     """
 
     def __init__(self, vocabulary: Vocabulary, most: int) -> None:
@@ -163,12 +163,12 @@ class VocabularyLimit:
         self._left = most  # tokens, less those of all words before the pieces
         self._pieces: list[str] = []
         self._bytes = self._size = 0  # of the pieces
-        self._given = 0  # their characters that are given out
-        self._next = 0  # their size at which they are looked at
+        self._given = 0  # their characters that were returned
+        self._next = 0  # their size at which they are examined
         self.is_reached = False
 
     def take(self, text: str) -> str:
-        """Take the next piece, and return what may be given out now."""
+        """Process the next piece and return the text that surely fits."""
         if self.is_reached or not text:
             return ""
         self._pieces.append(text)
@@ -180,7 +180,7 @@ class VocabularyLimit:
         return self._settle(is_whole=False) if self._size >= self._next or not self._left else ""
 
     def finish(self) -> str:
-        """End this text, and return what of it was held."""
+        """End this text and return its held part."""
         return "" if self.is_reached else self._settle(is_whole=True)
 
     def _settle(self, *, is_whole: bool) -> str:
@@ -201,7 +201,7 @@ class VocabularyLimit:
         return text[self._given : end]
 
     def _let_pass(self, text: str, end: int) -> str:
-        """Keep what is behind the words that end at `end`, and return what may be given out."""
+        """Keep the text after `end`, where the counted words end, and return the text that surely fits."""
         rest = text[end:]
         self._bytes, self._size = len(rest.encode("utf-8", "replace")), len(rest)
         if self._bytes <= self._left:

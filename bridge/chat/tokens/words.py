@@ -1,6 +1,6 @@
-"""Cuts text into the words that a vocabulary's tokens never cross, as the vocabulary's file says it.
+"""Cuts text into the words that no token of a vocabulary crosses, by the rules in the vocabulary's file.
 
-Text that arrives in pieces can be counted as far as its words stand, whatever follows.
+Text that arrives in pieces can be counted up to the last word that later text cannot change.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from collections.abc import Iterable, Sequence
 import regex
 
 LONGEST = 256
-"""Characters of a word: longer runs are cut, so that none takes long to count. Few texts have one."""
+"""Most characters of a word; longer runs, which are rare, are cut, so that none takes long to count."""
 SHORT = 3
-"""Characters of a text of which is remembered that nothing cuts it: a group of digits has no more."""
+"""Most characters of an uncut text that is cached, as many as a group of digits has."""
 MOST_WHOLE = 4_096
-"""How many of them are remembered for each pattern."""
+"""Uncut texts that are cached for each pattern."""
 MOST_MATCHED = 4 * LONGEST
-"""More characters than a match can have: a pattern has a few repetitions, each of which is bounded."""
+"""More characters than a match can have: a pattern has few repetitions, and each is bounded."""
 REPEATED = regex.compile(r"(?<=\]|\\s)(\+|\*)")
-"""A repetition without an end, in the patterns of vocabularies."""
+"""An unbounded repetition in a vocabulary's pattern."""
 
 
 class WordCutter:
-    """Cuts text at the vocabulary's `special` tokens, then by one pattern after the other.
+    """A cutter that splits text at the vocabulary's `special` tokens, then by one pattern after the other.
 
-    What a pattern matches is a word, and what lies between two matches is left to the next pattern.
+    A match of a pattern is a word; the text between two matches goes to the next pattern.
     """
 
     def __init__(self, special: Iterable[str], patterns: Iterable[str]) -> None:
@@ -36,27 +36,27 @@ class WordCutter:
         self._steps = tuple(_Step(regex.compile(REPEATED.sub(_bounded, pattern))) for pattern in patterns)
 
     def words(self, text: str) -> Sequence[str]:
-        """Return the words of a whole text; together they are the text."""
+        """Return the words of a whole text; joined, they are the text."""
         return _cut(text, self._spans(text))
 
     def settled(self, text: str) -> Sequence[str]:
-        """Return the first words of a text that remain what they are, however it goes on.
+        """Return the first words of a text that cannot change, whatever follows.
 
-        Three things may still change: the last match, the white space at the end, which is cut in another way when
-        something follows it, and what can be the beginning of a special token.
+        Three parts may still change: the last match; white space at the end, which is cut differently when text follows
+        it; and a possible beginning of a special token.
         """
         text = text[: self._special_from(text)]
         spans, kept = self._spans(text), len(text.rstrip())
         if spans:
             start, end = spans.pop()
-            if end - start > MOST_MATCHED:  # it is no match, and is cut from its start wherever it ends
+            if end - start > MOST_MATCHED:  # not a match; it is cut from its start wherever it ends
                 spans.append((start, end - ((end - start - 1) % LONGEST + 1)))
         while spans and spans[-1][1] > kept:
             spans.pop()
         return _cut(text, spans)
 
     def _spans(self, text: str) -> list[tuple[int, int]]:
-        """Return where the special tokens and the matches are, and what lies between them."""
+        """Return the spans of the special tokens, the matches, and the text between them."""
         spans: list[tuple[int, int]] = []
         place = 0
         for found in self._special.finditer(text) if self.special else ():
@@ -67,7 +67,7 @@ class WordCutter:
         return spans
 
     def _special_from(self, text: str) -> int:
-        """Return where a special token may begin that is not complete."""
+        """Return where an incomplete special token may begin, or the end of the text."""
         for place in range(max(0, len(text) - self._most_begun), len(text)):
             if text[place:] in self._begun:
                 return place
@@ -81,14 +81,14 @@ class WordCutter:
 
 
 class _Step:
-    """Cuts at the matches of one pattern; remembers short texts that it leaves whole, such as groups of digits."""
+    """A cut at the matches of one pattern, which caches short texts without a match, such as groups of digits."""
 
     def __init__(self, pattern: regex.Pattern[str]) -> None:
         self._pattern = pattern
         self._whole: set[str] = set()
 
     def isolated(self, text: str, spans: Iterable[tuple[int, int]]) -> Sequence[tuple[int, int]]:
-        """Return where the matches within each span are, and what lies between them."""
+        """Return the spans of the matches within each span, and of the text between them."""
         parts: list[tuple[int, int]] = []
         for start, end in spans:
             size = end - start
@@ -109,7 +109,7 @@ class _Step:
 
 
 def _cut(text: str, spans: Iterable[tuple[int, int]]) -> Sequence[str]:
-    """Return the words in spans, of which long ones are cut."""
+    """Return the words in spans; long ones are cut."""
     words: list[str] = []
     for start, end in spans:
         if end - start <= LONGEST:

@@ -23,9 +23,9 @@ from bridge.chat.history_digests import (
 from bridge.chat.system_changes import news, outline
 from bridge.chat.types import ChatRequest, Message
 from bridge.durations import DAY
-from bridge.errors import SetupError, UnknownConversation
+from bridge.errors import SetupError, StorageError, UnknownConversation
 from bridge.settings import ConversationSettings
-from bridge.storage.atomic import create_empty
+from bridge.storage.sqlite_file import open_database
 
 TABLES = ("conversation", "made")
 VERSION = 1
@@ -103,13 +103,12 @@ class ConversationFile:
         self._max_age = settings.max_age * DAY
         with ExitStack() as undo:
             try:
-                create_empty(path)
-                self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+                self._database = open_database(path, SCHEMA, VERSION, _add_later_columns)
                 undo.callback(self._database.close)
-                self._migrate(path)
-                self._database.execute("PRAGMA journal_mode = WAL")
                 self._database.execute("PRAGMA synchronous = NORMAL")
                 self._forget_old()
+            except StorageError as error:
+                raise SetupError(error.message) from error
             except (sqlite3.Error, OSError) as error:
                 raise SetupError(
                     f"Cannot use the file of conversations {path}: {error}. Remove it to start over."
@@ -265,22 +264,14 @@ class ConversationFile:
             for account, conversation, message, tokens, system, known in rows
         ]
 
-    def _migrate(self, path: Path) -> None:
-        """Bring the file's schema to this version; raise `SetupError` where a newer bridge has written it."""
-        (found,) = self._database.execute("PRAGMA user_version").fetchone()
-        if found > VERSION:
-            raise SetupError(
-                f"The file of conversations {path} was written by a newer version of the bridge (schema {found}; this"
-                f" one knows {VERSION}). Start that version again, or remove the file to start over."
-            )
-        self._database.executescript(SCHEMA)
-        columns = {row[1] for row in self._database.execute("PRAGMA table_info(conversation)")}
-        for column, kind in LATER_COLUMNS.items():
-            if column not in columns:
-                self._database.execute(f"ALTER TABLE conversation ADD COLUMN {column} {kind}")
-        self._database.execute("CREATE INDEX IF NOT EXISTS by_skeleton ON conversation (skeleton)")
-        self._database.execute(f"PRAGMA user_version = {VERSION}")  # last: a start cut short migrates again
-
     def _forget_old(self) -> None:
         self._database.execute("DELETE FROM conversation WHERE used <= ?", (self._now() - self._max_age,))
         self._database.execute("DELETE FROM made WHERE used <= ?", (self._now() - MADE,))
+
+
+def _add_later_columns(database: sqlite3.Connection) -> None:
+    columns = {row[1] for row in database.execute("PRAGMA table_info(conversation)")}
+    for column, kind in LATER_COLUMNS.items():
+        if column not in columns:
+            database.execute(f"ALTER TABLE conversation ADD COLUMN {column} {kind}")
+    database.execute("CREATE INDEX IF NOT EXISTS by_skeleton ON conversation (skeleton)")

@@ -237,7 +237,7 @@ def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path, 
         assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
         database.execute(f"PRAGMA user_version = {VERSION + 1}")
         database.execute("DROP INDEX by_use")
-    with pytest.raises(SetupError, match=r"newer version of the bridge .* remove the file to start over"):
+    with pytest.raises(SetupError, match=r"newer version of the bridge wrote .* remove the file to start over"):
         opened()
     assert database.execute("SELECT name FROM sqlite_master WHERE name = 'by_use'").fetchall() == []
     database.close()

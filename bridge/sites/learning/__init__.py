@@ -1,1 +1,1 @@
-"""Makes a site file of what a page does while somebody chats with it; may import browser, chat, sites."""
+"""Learns a site file from what a page does during some chats; may import browser, chat, sites."""

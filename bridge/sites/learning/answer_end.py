@@ -1,4 +1,4 @@
-"""Finds what shows that an answer is over: a mark in a frame at or after its last text, and in none before."""
+"""Finds what shows the end of an answer: a mark in a frame at or after its last text, and in none before."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WEAK = 2
 
 @dataclass(frozen=True, slots=True)
 class AnswerEnd:
-    """How the answer ends: conditions, a payload that is no document, or the end of the response."""
+    """How the answer ends: conditions on a frame, a payload that is not a document, or the end of the response."""
 
     guard: Guard
     marker: str = ""
@@ -29,7 +29,7 @@ class AnswerEnd:
 
 
 def find_end(found: AnswerText) -> AnswerEnd | None:
-    """Return what ends the answer in all turns; None where nothing does."""
+    """Return what ends the answer in all turns, or None."""
     if marker := _marker(found):
         return AnswerEnd({}, marker)
     guard = next((rule.guard for rule in reversed(found.rules) if rule.emit == "text"), {})
@@ -44,7 +44,7 @@ def find_end(found: AnswerText) -> AnswerEnd | None:
 
 
 def _marker(found: AnswerText) -> str:
-    """Return a payload after the last text that is no JSON where all others are."""
+    """Return a payload after the last text that is not JSON while the stream's others are; empty without one."""
     if found.stream.payload != "json" or found.stream.framing != "sse":
         return ""
     marks = [
@@ -63,9 +63,9 @@ _Mark = tuple[str, Any]
 
 
 def _marks(turn: TurnFrames, last: int, guard: Guard) -> Mapping[_Mark, int]:
-    """Return what is said for the first time in the last frame with text, or after it, with how much it says.
+    """Return the marks that first appear in the last frame with text, or after it, with the strength of each.
 
-    Of frames of the text's own kind it is enough that no such frame has said it before: thinking has an end, too.
+    A mark in a frame of the text's own kind only needs to be new for that kind, because thinking has an end, too.
     """
     before = turn.frames[:last]
     said, said_by_kind = _said(before), _said([frame for frame in before if matches(guard, frame)])
@@ -98,7 +98,7 @@ def _strength(path: str, value: Any) -> int:
 
 
 def _guard(found: AnswerText, path: str, value: Any) -> Guard:
-    """Return the conditions, with what the frame says of its kind as the text's frames do: thinking has an end, too."""
+    """Return the conditions for a mark and for the kind of the text's frames, because thinking has an end, too."""
     own: Guard = {path: {"exists": True} if value is None else value}
     frames = [_first(turn, last, path, value) for turn, last in zip(found.turns, found.last, strict=True)]
     for rule in found.rules:

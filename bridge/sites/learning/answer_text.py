@@ -1,7 +1,7 @@
-"""Finds where the text of an answer is: the call, the path, how its pieces make up the text, and what tells its frames.
+"""Finds the text of an answer: its call, its path, how its pieces make up the text, and the guards of its frames.
 
-What is known of the answer is the text that the page shows. Of all texts at all paths of all responses those are taken
-that say the same, letter by letter, in each of the turns.
+The text that the page shows is known. Of all texts at all paths of all responses, those that repeat it letter by letter
+in each of the turns are the answer.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from bridge.sites.learning.prompt_request import address_pattern
 from bridge.sites.learning.tracks import ReadFrame, Track, read_frames, tracks_of
 
 ENOUGH = 0.55
-"""Share of the answer that must be at one path for this to be taken as its place."""
+"""The least share of the answer at a path for the path to count as its place."""
 STREAMED = 3
-"""Pieces from which on an answer counts as streamed."""
+"""The least number of pieces of a streamed answer."""
 THOUGHTS = re.compile(r"think|reason|thought|cot\b", re.IGNORECASE)
 LONGEST_GAP = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class TurnFrames:
-    """The frames that came over calls of one kind in one turn, and the letters of its answer and prompt."""
+    """The frames of one kind of calls in one turn, and the letters of its answer and prompt."""
 
     streams: tuple[Stream, ...]
     frames: tuple[ReadFrame, ...]
@@ -38,7 +38,7 @@ class TurnFrames:
 
 @dataclass(frozen=True, slots=True)
 class TextRule:
-    """One way in which text comes."""
+    """One place of text in the frames."""
 
     emit: Literal["text", "thinking"]
     path: str
@@ -49,14 +49,14 @@ class TextRule:
 
 @dataclass(frozen=True, slots=True)
 class AnswerText:
-    """Where the answer is."""
+    """The place of the answer."""
 
     turns: tuple[TurnFrames, ...]
     rules: tuple[TextRule, ...]
     share: float
-    """How much of the answer is at the main path, in the turn where that is least."""
+    """The share of the answer at the main path, in the turn with the least."""
     last: tuple[int, ...]
-    """In each turn the number of the last frame that has text."""
+    """The number of the last frame with text, for each turn."""
     first: tuple[int, ...]
 
     @property
@@ -68,14 +68,14 @@ class AnswerText:
 
 
 def find_answer(turns: Sequence[SeenTurn], prefer: str) -> AnswerText | None:
-    """Find the answer of turns; `prefer` is the kind of the calls that carried the prompts."""
+    """Find the answer in the turns; `prefer` is the kind of the calls that carried the prompts."""
     kinds_of_calls = sorted({kind_of(call) for call in turns[0].calls}, key=lambda kind: (kind != prefer, kind))
     found = [one for kind in kinds_of_calls if (one := _in_calls(turns, kind))]
     return max(found, key=lambda one: _rank(one, prefer), default=None)
 
 
 def kind_of(call: SeenCall) -> str:
-    """Return what is the same for all calls of one kind: method, host and path without ids."""
+    """Return the kind of a call: its method, and its path without ids."""
     return f"{call.method} {address_pattern([call.url])}"
 
 
@@ -105,7 +105,7 @@ def _turn_frames(turn: SeenTurn, kind: str) -> TurnFrames:
 
 
 def truth_of(turn: SeenTurn) -> str:
-    """Return the letters of the answer: what the model had to repeat, where the page shows that, else all it shows."""
+    """Return the letters of the answer: the text to repeat if the page shows that, else all that it shows."""
     wanted, visible = letters(turn.wanted), letters(turn.visible)
     return wanted if wanted and wanted in visible else visible
 
@@ -117,7 +117,7 @@ def _share(track: Track | None, turn: TurnFrames) -> float:
 def _preference(
     path: str, share: float, tracks: Sequence[Mapping[str, Track]]
 ) -> tuple[bool, bool, float, int, bool, int]:
-    """Prefer what is streamed, then what has more of the answer, then what is counted from the start."""
+    """Return the sort key of a path: streamed, not thinking, more of the answer, counted from the start, short."""
     counts = min(len(found[path].values) for found in tracks)
     return (
         counts >= STREAMED,
@@ -154,7 +154,7 @@ def _described(turns: tuple[TurnFrames, ...], path: str, tracks: list[Track], sh
 def _text_rules(
     path: str, mode: Literal["delta", "cumulative"], positive: list[ReadFrame], negative: list[ReadFrame]
 ) -> list[TextRule]:
-    """Return a rule for each guard; without one for what is said once, nothing can be told apart."""
+    """Return a rule for each guard; if no guard separates the frames, the rules are not certain."""
     found = guards(positive, negative, path)
     if found is None:
         return [TextRule("text", path, guard, mode, is_certain=False) for guard in guards(positive, (), path) or [{}]]
@@ -162,13 +162,13 @@ def _text_rules(
 
 
 def _unlike(negative: list[ReadFrame], positive: list[ReadFrame], path: str) -> list[ReadFrame]:
-    """Return the frames that are of another kind: a page leaves out some of the text, such as the numbers of a list."""
+    """Return the frames of other kinds; one of the same kind may be text that the page leaves out, as list numbers."""
     known = {(frame.paths, tuple(kinds(frame, path).items())) for frame in positive}
     return [frame for frame in negative if (frame.paths, tuple(kinds(frame, path).items())) not in known]
 
 
 def _without_thoughts(frames: list[ReadFrame]) -> tuple[list[ReadFrame], list[ReadFrame]]:
-    """Part frames that call themselves thinking from the others: a page may show both."""
+    """Separate the frames named as thinking from the others, because a page may show both."""
     thoughts = [frame for frame in frames if _is_thought(frame)]
     return (frames, []) if len(thoughts) == len(frames) else ([one for one in frames if one not in thoughts], thoughts)
 
@@ -178,7 +178,7 @@ def _is_thought(frame: ReadFrame) -> bool:
 
 
 def _opening(turns: Sequence[TurnFrames], tracks: Sequence[Track], first: Sequence[int], path: str) -> list[TextRule]:
-    """Return the rule for the beginning of the answer, where that came another way than the rest."""
+    """Return the rules for the beginning of the answer, if that came in other frames than the rest."""
     gaps = [_gap(turn, track) for turn, track in zip(turns, tracks, strict=True)]
     ways = [_ways(turn, number, gap, path) for turn, number, gap in zip(turns, first, gaps, strict=True) if gap]
     if not ways:
@@ -194,7 +194,7 @@ def _opening(turns: Sequence[TurnFrames], tracks: Sequence[Track], first: Sequen
 
 
 def _gap(turn: TurnFrames, track: Track) -> str:
-    """Return the letters that the answer has before the first that are at the main path."""
+    """Return the letters of the answer before those at the main path."""
     belongs = track.belonging(turn.truth)
     said = "".join(piece for piece, one in zip(track.pieces, belongs, strict=True) if one)
     for size in (12, 6):
@@ -205,7 +205,7 @@ def _gap(turn: TurnFrames, track: Track) -> str:
 
 
 def _ways(turn: TurnFrames, first: int, gap: str, path: str) -> dict[str, tuple[ReadFrame, str]]:
-    """Return the paths at which a frame before the first one says the end of what is missing."""
+    """Return the paths at which an earlier frame has the end of the missing letters."""
     found: dict[str, tuple[ReadFrame, str]] = {}
     for frame in turn.frames[: first + 1]:
         for other, text in frame.texts.items():
@@ -218,7 +218,7 @@ def _ways(turn: TurnFrames, first: int, gap: str, path: str) -> dict[str, tuple[
 def _thinking(
     turns: Sequence[TurnFrames], path: str, rules: Sequence[TextRule], thoughts: list[ReadFrame]
 ) -> list[TextRule]:
-    """Return the rules for what calls itself thinking: at the same path, or at one of its own."""
+    """Return the rules for text named as thinking: at the same path, or at a separate one."""
     if thoughts:
         spoken = (frame for turn in turns for frame in turn.frames if frame.texts.get(path))
         rest = [frame for frame in spoken if not _is_thought(frame)]
@@ -236,7 +236,7 @@ def _thinking(
 
 
 def _thinking_tracks(turns: Sequence[TurnFrames]) -> list[tuple[TurnFrames, Track]]:
-    """Return what comes at paths that are called thinking, each of the turn that has most of it."""
+    """Return the tracks at paths named as thinking, each from the turn with most of it."""
     longest: dict[str, tuple[TurnFrames, Track]] = {}
     for turn in turns:
         for path, track in tracks_of(turn.frames).items():

@@ -1,4 +1,4 @@
-"""The texts that a page is taught with: each asks the model to repeat something that stands nowhere else."""
+"""The prompts for learning a page: each asks the model to repeat a text that appears nowhere else."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 WORDS = ("kestrel", "marzipan", "obsidian", "tamarind", "zephyr", "quokka", "juniper", "lagoon")
 LONG = 60
-"""Sentences of a long answer."""
+"""The number of sentences in a long answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """A prompt, what the model should answer, and a word that is in no other text."""
+    """A prompt, the answer that the model should give, and a word that is in no other text."""
 
     prompt: str
     wanted: str
@@ -24,7 +24,7 @@ def _nonce() -> str:
 
 
 def to_be_typed() -> Canary:
-    """Return a prompt on one line, which a person can type or paste anywhere."""
+    """Return a prompt of one line, which a person can type or paste anywhere."""
     nonce = _nonce()
     wanted = f"The word is {nonce}; größe, 你好, naïve, Ωmega. Once more in the end: {nonce}, and that is all of it."
     return Canary(f"Repeat exactly the following sentences and write nothing else: {wanted}", wanted, nonce)
@@ -41,7 +41,7 @@ def with_code() -> Canary:
 
 
 def long() -> Canary:
-    """Return a prompt on one line whose answer is long."""
+    """Return a prompt of one line with a long answer."""
     nonce = _nonce()
     wanted = " ".join(f"Sentence {number} of {LONG} is for {nonce}." for number in range(1, LONG + 1))
     return Canary(f"Repeat exactly these sentences, all of them, and write nothing else: {wanted}", wanted, nonce)

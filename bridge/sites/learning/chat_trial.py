@@ -1,4 +1,4 @@
-"""Chats on a page nobody has described yet, and notes what happens: the text box, what sends, what appears and goes."""
+"""Chats on a page without a site file, and records the text box, what sends, and what appears and disappears."""
 
 from __future__ import annotations
 
@@ -35,44 +35,44 @@ from bridge.sites.site_file.composer_box import ComposerBox, Filling
 from bridge.sites.site_file.page_elements import PageElements
 
 BOX_LIMIT = 20.0
-"""Seconds until a page that takes prompts shows a text box."""
+"""Seconds that a page has to show a text box."""
 SEND_LIMIT = 4.0
-"""Seconds until a prompt that was sent shows in the network."""
+"""Seconds until a sent prompt is seen in the network."""
 FIRST_LIMIT = 60.0
 ANSWER_LIMIT = 240.0
 QUIET = 2.5
-"""Seconds without a change of the page's text after which an answer counts as over, if no data come either."""
+"""Seconds without a change of the page's text, and without data, after which an answer counts as over."""
 QUIET_STOPPED = 1.0
-"""The same where the known stop button is gone."""
+"""The same if the known stop button is gone."""
 SILENT = 8.0
-"""Seconds after which it does, whatever else comes over the network."""
+"""Seconds without a change of the page's text after which it counts as over, whatever the network receives."""
 LOOK_EVERY = 0.15
 LEAST = 10
+"""The least number of letters in an answer."""
 MOST_DIALOGS = 4
 CLOSERS = "button, [role=button], a, [class*=close i]"
-"""Letters that an answer has at least."""
 FILLINGS: tuple[Filling, ...] = ("auto", "paste", "value")
 
 
 @dataclass(slots=True)
 class Learned:
-    """What was found out about the page so far."""
+    """What was learned about the page so far."""
 
     box: tuple[str, ...] = ()
     filling: Filling = "auto"
     sends_by_enter: bool | None = None
     send_button: tuple[str, ...] = ()
     dialogs: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
-    """What lay over the page, and what closed it."""
+    """Selectors of each dialog that covered the page, and of what closed it."""
     stops: list[str] = field(default_factory=list)
-    """Selectors of what was there only while the site answered, in one turn at least."""
+    """Selectors of what was there only while the site answered, in at least one turn."""
     stop_button: tuple[str, ...] = ()
     messages: dict[str, list[int]] = field(default_factory=dict)
-    """Selectors that may fit messages, and how many they fitted after each turn."""
+    """Selectors that may match messages, and the number of matches after each turn."""
 
 
 class ChatTrial:
-    """One page, worked as a person would; what the page does is in `turns` and `learned`."""
+    """One page, operated by mouse and keyboard; `turns` and `learned` hold the results."""
 
     def __init__(
         self, page: Page, origin: str, network: NetworkWatch, clock: Callable[[], float] = time.monotonic
@@ -85,7 +85,7 @@ class ChatTrial:
         self._clock = clock
 
     async def wait_for_box(self, limit: float = BOX_LIMIT) -> ElementHandle | None:
-        """Return the text box as soon as there is one and the page is quiet; None where none comes."""
+        """Return the text box as soon as there is one and the page is quiet; None if none appears."""
         end = self._clock() + limit
         while self._clock() < end:
             if float(await self.watch.ask("quiet") or 0.0) > 0.6 and (box := await self._box()) is not None:
@@ -94,10 +94,10 @@ class ChatTrial:
         return await self._box()
 
     async def chat(self, canary: Canary) -> None:
-        """Type a prompt, send it, and note what comes of it until the page is quiet."""
+        """Type a prompt, send it, and record the turn until the page is quiet."""
         box = await self.wait_for_box()
         if box is None:
-            raise SiteChanged("The page has no text box that could take a prompt.")
+            raise SiteChanged("The page has no text box for a prompt.")
         async with held(box):
             await self._know(box)
             began, before = self._clock(), self.watch.page.url
@@ -110,16 +110,16 @@ class ChatTrial:
                     break
                 if not await self._close_dialog():
                     raise SiteChanged(
-                        "Neither Enter nor any button sent the prompt. Some pages send nothing before one is signed in."
+                        "Neither Enter nor any button sent the prompt. Some pages send nothing before you sign in."
                     )
         await self.finish(canary, began, before)
 
     def other_fillings(self) -> list[Filling]:
-        """Return the ways to fill the text box that were not taken."""
+        """Return the ways to fill the text box other than the current one."""
         return [one for one in FILLINGS if one != self.learned.filling]
 
     async def notice_typing(self, canary: Canary) -> bool:
-        """Learn the text box of a person who has typed the prompt; tell whether there is one that holds it."""
+        """Learn the text box into which a person has typed the prompt; tell whether one holds it."""
         box = await self.watch.element("holding", canary.nonce)
         if box is None:
             return False
@@ -129,7 +129,7 @@ class ChatTrial:
         return True
 
     async def notice_sending(self) -> None:
-        """Learn what a person did who has just sent the prompt."""
+        """Learn how a person has just sent the prompt."""
         by = await self.watch.ask("sender")
         await self._mark(BUSY)
         self.learned.sends_by_enter = by == "enter" if by else None
@@ -138,13 +138,13 @@ class ChatTrial:
             self.learned.send_button = tuple(fitting[:3])
 
     async def shows_nothing(self) -> bool:
-        """Tell whether none of what may be messages is there, and note that."""
+        """Count the possible messages; tell whether there are none."""
         await self._note_messages()
         steady = [counts for counts in self.learned.messages.values() if counts[0] > 0]
         return not steady or any(counts[-1] == 0 for counts in steady)
 
     async def finish(self, canary: Canary, began: float, before: str) -> None:
-        """Wait for the end of an answer, and note the turn."""
+        """Wait for the end of an answer, and record the turn."""
         await self._answered(canary)
         await self._mark(AFTER)
         looks = await self.watch.looks()
@@ -164,7 +164,7 @@ class ChatTrial:
         return next((box.handle for box in await text_boxes(self.watch)), None)
 
     async def _know(self, box: ElementHandle) -> None:
-        """Begin to watch around the text box."""
+        """Learn the selectors of the text box, and begin to watch around it."""
         if not self.learned.box:
             self.learned.box = await self.watch.lasting(box)
         await self.watch.ask("useBox", box)
@@ -178,10 +178,10 @@ class ChatTrial:
             if seen["is"] == "there":
                 self.learned.filling = filling
                 return
-        raise SiteChanged("The page's text box does not hold what is put into it.")
+        raise SiteChanged("The page's text box does not keep the inserted text.")
 
     async def _send(self, box: ElementHandle, canary: Canary) -> bool:
-        """Press Enter, and where that sends nothing what looks like a send button; tell whether the prompt went out."""
+        """Press Enter, then click likely send buttons until the page sends the prompt; tell whether it did."""
         began = self._clock()
         buttons = send_buttons(await self.watch.looks())
         known = await self._button_selectors([look.number for look in buttons])
@@ -201,7 +201,7 @@ class ChatTrial:
         return False
 
     async def _close_dialog(self) -> bool:
-        """Close what lies over the page by a button that is called so; tell whether there was one."""
+        """Close what covers the page by a button named so; tell whether there was one."""
         if (dialog := await self.watch.element("overlay")) is None:
             return False
         async with held(dialog):
@@ -231,15 +231,15 @@ class ChatTrial:
         return True
 
     def is_sent(self, canary: Canary, since: float) -> bool:
-        """Tell whether a request had the prompt in it."""
+        """Tell whether a request contained the prompt."""
         return self._network.has_sent(canary.nonce.encode(), since)
 
     async def _answered(self, canary: Canary) -> None:
-        """Wait until the page is quiet."""
+        """Wait until the answer is over; raise `SiteTimeout` after `ANSWER_LIMIT` seconds."""
         began = changed = self._clock()
         length = -1
         while True:
-            await self.watch.looks()  # kept from now on: the page may reload before the end
+            await self.watch.looks()  # collected now, because the page may reload before the end
             now, self_length = self._clock(), int(await self.watch.ask("length") or 0)
             if self_length != length:
                 length, changed = self_length, now
@@ -248,7 +248,7 @@ class ChatTrial:
             if quiet and (now - began > FIRST_LIMIT or await self._has_answer(canary)):
                 return
             if now - began > ANSWER_LIMIT:
-                raise SiteTimeout(f"The page was not done with its answer within {ANSWER_LIMIT:g} seconds.")
+                raise SiteTimeout(f"The page did not finish its answer within {ANSWER_LIMIT:g} seconds.")
             await asyncio.sleep(LOOK_EVERY)
 
     async def _has_stopped(self) -> bool:
@@ -260,7 +260,7 @@ class ChatTrial:
         return len(letters(str(await self.watch.ask("answer", canary.prompt, canary.wanted) or ""))) >= LEAST
 
     async def _note_messages(self) -> None:
-        """Count what may be messages; a selector that fits each of them fits twice as many after the second turn."""
+        """Count the possible messages; a selector that matches all of them has twice as many after the second turn."""
         if not self.learned.messages:
             chains = [[element_of(one) for one in chain] for chain in await self.watch.ask("messages") or []]
             self.learned.messages = {one: [] for one in message_selectors(chains)}
@@ -268,7 +268,7 @@ class ChatTrial:
             counts.append(await self.watch.page.locator(selector).count())
 
     async def _note_stops(self, found: Sequence[str]) -> None:
-        """Take for the stop button what was there only during the answer, in this turn and in one before."""
+        """Choose as the stop button what was there only during the answer, in this turn and in an earlier one."""
         if self.learned.stop_button:
             return
         again = [one for one in found if one in self.learned.stops and await self.watch.count(one) == 0]
@@ -278,7 +278,7 @@ class ChatTrial:
 
 
 async def loaded(page: Page, url: str, limit: float) -> None:
-    """Load a page and give it the time to come alive."""
+    """Load a page and wait until its network is idle, at most five seconds."""
     await page.goto(url, wait_until="domcontentloaded", timeout=limit * 1000)
     try:
         await page.wait_for_load_state("networkidle", timeout=5_000)

@@ -1,7 +1,7 @@
-"""Draws the switches and the models of a site file from what the requests said while they were tried; no I/O.
+"""Derives the switches and the models of a site file from the requests sent while they were tried; no I/O.
 
-A switch is written down only where a field of the request followed it there and back, and the answer could still be
-read; a model only where the request named it.
+A switch is included only if a field of the request followed it there and back, and the answer could still be read; a
+model only if the request named it.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from bridge.sites.learning.tracks import ReadFrame, read_frames
 
 CERTAIN, GUESSED = Certainty.CERTAIN, Certainty.GUESSED
 READ = 0.9
-"""Share of what is read as the answer that must be the answer."""
+"""The least share of the text read as the answer that must be the answer."""
 LONGEST_VALUE = 60
 TABLES = ("thinking", "search", "model_menu")
 ITS_NAME = {
     "thinking": re.compile(r"think|reason|deep|cot\b", re.IGNORECASE),
     "search": re.compile(r"search|web|net|online", re.IGNORECASE),
 }
-"""What the field of a request is called that follows a switch, where it is called so."""
+"""Usual names of the request's field that follows a switch; a field with such a name is preferred."""
 ITS_MODEL = re.compile(r"model|engine|scenario|assistant|bot", re.IGNORECASE)
 Value = str | bool | int
 
 
 @dataclass(frozen=True, slots=True)
 class ControlFields:
-    """The fields that controls give, and what of the request they account for."""
+    """The fields learned from controls, and the paths of the request that they explain."""
 
     findings: tuple[Finding, ...] = ()
     models: tuple[Finding, ...] = ()
-    """The tables `models`; none where no choice of a model was learned."""
+    """The tables `models`; none if no choice of a model was learned."""
     paths: frozenset[str] = field(default_factory=frozenset)
     """Paths of the request that a control decides."""
 
     def without(self, wire: Sequence[Finding]) -> list[Finding]:
-        """Return what the wire says but for a model's name that is only guessed, where a control tells more."""
+        """Return the wire's findings without a guessed `request.model` at a path that a control decides."""
         return [one for one in wire if one.field != "request.model" or one.value not in self.paths]
 
 
@@ -66,7 +66,7 @@ def control_fields(name: str, seen: SeenControls, wire: Wire, plain: Sequence[Se
     if seen.menu is not None:
         values = _models(seen.menu, wire, plain)
         if values is None:
-            unknown["model_menu"] = "no field of the request that speaks of a model followed what was chosen"
+            unknown["model_menu"] = "no field of the request named as a model followed the choice"
         elif values[0] in paths:
             unknown["model_menu"] = f"{values[0]} of the request follows a switch, too"
         else:
@@ -83,14 +83,14 @@ def control_fields(name: str, seen: SeenControls, wire: Wire, plain: Sequence[Se
 def _switch(switch: SeenSwitch, seen: SeenControls, wire: Wire, plain: Sequence[SeenTurn]) -> list[Finding] | str:
     """Return the fields of one switch, or why it is left out."""
     if seen.after is None:
-        return f"no prompt was sent after it was turned back ({seen.unknown.get('after', 'it was not tried')})"
+        return f"no prompt was sent after it was changed back ({seen.unknown.get('after', 'it was not tried')})"
     others = [one.turn for one in seen.switches if one is not switch]
     followed = _following(switch.name, wire, switch.turn, [*plain[1:], *others, seen.after])
     if followed is None:
         return "no field of the request followed it there and back"
     path, there, back = followed
     if not _is_read(switch, plain[-1] if switch.was_on else switch.turn, wire):
-        return f"{path} of the request follows it, but what comes with it cannot be told from the answer"
+        return f"{path} of the request follows it, but its output cannot be told from the answer"
     on, off = (back, there) if switch.was_on else (there, back)
     state: dict[str, Any] = {"attribute": switch.attribute, "on": switch.on}
     found = [Finding(f"{switch.name}.control", list(switch.selectors), CERTAIN, "a field of the request followed it")]
@@ -109,7 +109,7 @@ def _switch(switch: SeenSwitch, seen: SeenControls, wire: Wire, plain: Sequence[
 
 
 def _following(name: str, wire: Wire, turn: SeenTurn, others: Sequence[SeenTurn]) -> tuple[str, Value, Value] | None:
-    """Return the path whose value is another one in this turn, and the same in all others, with both values."""
+    """Return the path whose value differs in this turn and is the same in all others, with both values."""
     prompts = [_prompt(one, wire) for one in (turn, *others)]
     there, *rest = [_values(one) if one else {} for one in prompts]
     if not rest or not all((there, *rest)):
@@ -129,7 +129,7 @@ def _following(name: str, wire: Wire, turn: SeenTurn, others: Sequence[SeenTurn]
 
 
 def _at(values: Mapping[str, Value], path: str) -> Value:
-    """Return the value at a path; what is not there counts as false, as in a site file."""
+    """Return the value at a path; an absent one counts as false, as in a site file."""
     return values.get(path, False)
 
 
@@ -138,7 +138,7 @@ def _same(one: Value, other: Value) -> bool:
 
 
 def _prompt(turn: SeenTurn, wire: Wire) -> Carrier | None:
-    """Return the request of a turn that is like the prompts of the others."""
+    """Return the request of a turn that is of the same kind as the prompts of the others."""
     if not wire.prompts:
         return None
     like = wire.prompts[0]
@@ -147,7 +147,7 @@ def _prompt(turn: SeenTurn, wire: Wire) -> Carrier | None:
 
 
 def _values(prompt: Carrier) -> Mapping[str, Value]:
-    """Return what a request says that a switch may decide, by path; what is absent counts as false."""
+    """Return the values of a request that a switch may decide, by path."""
     texts = {leaf.path for leaf in prompt.prompts}
     return {
         leaf.path: leaf.value
@@ -161,7 +161,7 @@ def _is_plain(value: Value) -> bool:
 
 
 def _is_read(switch: SeenSwitch, turn: SeenTurn, wire: Wire) -> bool:
-    """Tell whether the answer of a turn, in which the switch was on, can be read; thinking must stand apart from it."""
+    """Tell whether the answer of a turn with the switch on can be read, and separately from any thinking."""
     if wire.answer is None:
         return False
     kind = kind_of(wire.answer.stream.call)
@@ -181,13 +181,13 @@ def _matching(frames: Sequence[ReadFrame], rule: TextRule) -> list[ReadFrame]:
 
 
 def _said(frames: Sequence[ReadFrame], rule: TextRule) -> str:
-    """Return the letters that a rule reads."""
+    """Return the letters of the text that a rule reads."""
     pieces = [letters(frame.texts[rule.path]) for frame in _matching(frames, rule)]
     return "".join(pieces[-1:] if rule.mode == "cumulative" else pieces)
 
 
 def _models(menu: SeenMenu, wire: Wire, plain: Sequence[SeenTurn]) -> tuple[str, Mapping[str, str]] | None:
-    """Return the path of the request at which each model has its own name, and these names, the usual one first."""
+    """Return the path in the request at which each model has its own name, and these names, the default one first."""
     sent = {name: _values(prompt) for name, turn in menu.tried.items() if (prompt := _prompt(turn, wire))}
     before = [_values(prompt) for turn in plain if (prompt := _prompt(turn, wire))]
     if len(sent) < max(2, len(menu.tried)) or not before:
@@ -203,7 +203,7 @@ def _models(menu: SeenMenu, wire: Wire, plain: Sequence[SeenTurn]) -> tuple[str,
 
 
 def _names_each(path: str, sent: Sequence[Mapping[str, Value]], before: Sequence[Mapping[str, Value]]) -> bool:
-    """Tell whether each model has another text at a path, and the page's own choice had one of these all the time."""
+    """Tell whether each model has another text at a path, and the page's own choice always had one of these."""
     texts = [values[path] for values in sent]
     usual = {values[path] for values in before}
     is_text = all(isinstance(text, str) and text for text in texts)
@@ -214,7 +214,7 @@ def _menu(seen: SeenMenu, path: str) -> Iterator[Finding]:
     menu = seen.menu
     yield Finding("model_menu.open", list(menu.open), CERTAIN, "it showed the list of models")
     if menu.entry:
-        why = "it fits all entries of the list, and nothing else"
+        why = "it matches all entries of the list, and nothing else"
         yield Finding("model_menu.entry", list(menu.entry), CERTAIN, why)
     if seen.is_shown:
         yield Finding("model_menu.shown_by", list(menu.open), CERTAIN, "it showed what was chosen")
@@ -230,7 +230,7 @@ def _menu(seen: SeenMenu, path: str) -> Iterator[Finding]:
 
 
 def _model_tables(name: str, by_name: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield the models; the one that the page had chosen itself has the site's name."""
+    """Yield the models; the one that the page itself had chosen gets the site's name."""
     for number, choice in enumerate(by_name):
         model = name if number == 0 else _id(name, choice, number)
         table = {"id": model, "choice": choice, "wire": [by_name[choice]]}
@@ -238,7 +238,7 @@ def _model_tables(name: str, by_name: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _id(name: str, choice: str, number: int) -> str:
-    """Return the name that clients ask for a model by."""
+    """Return the name by which clients request a model."""
     plain = re.sub(r"[^a-z0-9.]+", "-", choice.casefold()).strip("-.")[:40]
     if not plain:
         return f"{name}-{number + 1}"

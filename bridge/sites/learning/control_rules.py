@@ -1,7 +1,7 @@
-"""Tells what may be a switch for thinking or search, how it shows its state, and what opens a list of models; no I/O.
+"""Finds the likely switches for thinking and search, how they show their state, and menus of models; no I/O.
 
-More is tried than where a control has moved, since a person is there and the request proves it: but only what shows a
-state, or opens a list, and is called nothing that costs, deletes or leads away.
+The rules are looser than those for moved controls, since a person is present and the request proves the result. Still
+an element must show a state, or open a list, and its names must not mention anything that costs, deletes or leaves.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from bridge.sites.site_file.page_model_menu import ends_with
 
 NAMES = ("thinking", "search")
 ON = frozenset({"true", "on", "checked", "active", "selected", "pressed", "enabled", "yes", "1"})
-"""What the state of something that is on is called; anything else is off."""
+"""Values of the state on; any other value means off."""
 USUAL = ("checked", "aria-pressed", "aria-checked", "aria-selected", "data-state")
-"""Where states are commonly shown, before all other attributes."""
+"""The usual attributes for a state, which are preferred to all others."""
 MODEL = re.compile(r"\bmodels?\b|模型|モデル|모델|modell|modèle|modelo|модел")
 MOST_ENTRIES = 30
 LONGEST_LABEL = 60
@@ -29,13 +29,13 @@ _SPOKEN = {name: re.compile(rf"(?<![a-zà-ÿ])(?:{pattern.pattern})(?![a-zà-ÿ]
 
 
 def switches(found: Sequence[Control]) -> dict[str, Control]:
-    """Return the one element beside the text box that may be the switch of each name."""
+    """Return for each name the switch beside the text box, if exactly one element qualifies."""
     fitting = {name: [one for one in found if _may_switch(one, name)] for name in NAMES}
     return {name: several[0] for name, several in fitting.items() if len(several) == 1}
 
 
 def openers(found: Sequence[Control]) -> list[Control]:
-    """Return what opens a menu beside the text box, the nearest first; it may have switches."""
+    """Return the elements beside the text box that open menus, in which switches may be, the nearest first."""
     fitting = [one for one in found if one.popup in ("menu", "true") and _may_open(one)]
     return sorted(fitting, key=lambda one: one.button.distance)[:3]
 
@@ -47,7 +47,7 @@ def _may_open(control: Control) -> bool:
 
 
 def switches_in_menu(found: Sequence[Control], known: Collection[int]) -> dict[str, Control]:
-    """Return the one element that came with a menu and may be the switch of each name."""
+    """Return for each name the switch that appeared with a menu, if exactly one element qualifies."""
     fresh = [one for one in found if one.button.number not in known and one.button.is_on and not one.button.link]
     fitting = {
         name: [one for one in fresh if _is_harmless(one.button, but={name, "search"}) and _speaks_of(one.button, name)]
@@ -78,19 +78,19 @@ def _is_harmless(button: Button, but: set[str]) -> bool:
 
 
 def state_shown(before: Mapping[str, str], after: Mapping[str, str]) -> str | None:
-    """Return the attribute that went from on to off, or the other way round; None where none did."""
+    """Return the attribute that changed between on and off, or None."""
     changed = [one for one in before.keys() & after.keys() if (before[one] in ON) is not (after[one] in ON)]
     return min(changed, key=lambda one: (USUAL.index(one) if one in USUAL else len(USUAL), one), default=None)
 
 
 def menus(found: Sequence[Control], models: Sequence[str]) -> list[Control]:
-    """Return what may be the choice of a model, the likeliest first; `models` is how requests called the model."""
+    """Return likely menus of models, the likeliest first; `models` are the model's names in requests."""
     ranked = [(rank, number, one) for number, one in enumerate(found) if (rank := _menu_rank(one, models)) is not None]
     return [one for *_, one in sorted(ranked, key=lambda item: item[:2])][:3]
 
 
 def _menu_rank(control: Control, models: Sequence[str]) -> int | None:
-    """Return how far it is from what surely chooses a model; None for what is not to be clicked."""
+    """Return the rank of an element as a menu of models, 0 for the best; None if it must not be clicked."""
     button, element = control.button, control.button.element
     if button.link or not button.is_on or not _is_harmless(button, but={"model", "models", "menu", "search"}):
         return None
@@ -105,15 +105,15 @@ def _menu_rank(control: Control, models: Sequence[str]) -> int | None:
 
 
 def _alike(label: str, model: str) -> bool:
-    """Tell whether a label has in it the name by which a request calls the model, or the other way round."""
+    """Tell whether a label contains the model's name in a request, or the reverse."""
     one, other = letters(label), letters(model)
     return len(one) > 1 and (one in other or other in one) and len(other) > 1
 
 
 def chosen_entry(found: Sequence[MenuEntry], shown: Sequence[str], models: Sequence[str]) -> str:
-    """Return the entry that the page has chosen: by the text of what opens the menu, or by how requests call the model.
+    """Return the entry that the page has chosen: by the text of the menu's trigger, or by the model's name in requests.
 
-    Empty where neither tells.
+    Empty if neither shows it.
     """
     by_text = [one.name for one in found if any(ends_with(text, one.name) for text in shown)]
     by_name = [one.name for one in found if letters(one.name) in map(letters, models)]
@@ -121,7 +121,7 @@ def chosen_entry(found: Sequence[MenuEntry], shown: Sequence[str], models: Seque
 
 
 def entries_of(found: Sequence[MenuEntry]) -> list[MenuEntry]:
-    """Return the entries of a menu of models; none where it is another menu, or their names do not tell them apart."""
+    """Return the entries of a menu of models; none if it is another kind of menu, or their names are not distinct."""
     names = [one.name for one in found]
     is_short = all(0 < len(name) <= LONGEST_NAME for name in names)
     is_list = 1 < len(found) <= MOST_ENTRIES and len(set(names)) == len(names)
@@ -129,13 +129,13 @@ def entries_of(found: Sequence[MenuEntry]) -> list[MenuEntry]:
 
 
 def common_selectors(found: Sequence[MenuEntry]) -> list[str]:
-    """Return selectors that may fit all entries, the most lasting first."""
+    """Return selectors that may match all entries, the most lasting first."""
     ways = [selectors(one.element) for one in found]
     return [one for one in ways[0] if all(one in other for other in ways)]
 
 
 def switch_selectors(control: Control) -> list[str]:
-    """Return selectors of a switch, the most lasting first; those of what it shows stand last."""
+    """Return selectors of a switch, the most lasting first; those by its looks and words come last."""
     element = control.button.element
     named = [one for one in selectors(element) if not is_weak(one)]
     return [*named, *by_looks(element), *by_words(element)]

@@ -1,4 +1,4 @@
-"""Chooses among all that can be clicked what sends, what stops, and what begins a new chat; no I/O."""
+"""Chooses among all clickable elements those that send, stop, and begin a new chat; no I/O."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ MOST_STOPS = 24
 
 
 def names(element: Element) -> str:
-    """Return all that an element is called by."""
+    """Return all names and texts of an element."""
     return " ".join((element.id, element.text, element.drawing, *element.classes, *element.attributes.values()))
 
 
 def send_buttons(looks: Sequence[Look]) -> list[Look]:
-    """Return what may send the typed prompt, the likeliest first; only what is called so, or came alive by the text."""
+    """Return what may send the typed prompt, the likeliest first: only what is named so, or was enabled by the text."""
     ready = [look for look in looks if TYPED in look.phases and not look.is_disabled and look.distance <= NEAR]
     alive = {look.number for look in ready if BEFORE not in look.phases}
     named = [look for look in ready if SEND.search(names(look.element))]
@@ -51,12 +51,12 @@ def send_buttons(looks: Sequence[Look]) -> list[Look]:
 
 
 def _size(look: Look) -> bool:
-    """Put real buttons before what only lies around them."""
+    """Sort real buttons before the elements around them."""
     return not (look.element.tag in ("button", "input") or look.element.attributes.get("role") == "button")
 
 
 def stop_selectors(looks: Sequence[Look], turn: int) -> list[str]:
-    """Return selectors of what was there only while the site answered in a turn; another turn must confirm them."""
+    """Return selectors of what was there in a turn only while the site answered; another turn must confirm them."""
     seen = [(look, look.turns.get(turn, frozenset()) - {UNSURE}) for look in looks]
     only = [look for look, phases in seen if phases == {BUSY} and not look.is_disabled]
     usual = {look.number: look for look, phases in seen if phases != {BUSY}}
@@ -75,18 +75,18 @@ def _of_stop(look: Look, usual: Look | None) -> Iterator[str]:
 
 
 def closes(element: Element) -> bool:
-    """Tell whether an element of a dialog is called something that only closes it."""
+    """Tell whether the name of a dialog's element says that it only closes the dialog."""
     return CLOSE.search(names(element)) is not None and not COSTLY.search(names(element))
 
 
 def new_chat_buttons(looks: Sequence[Look]) -> list[Look]:
-    """Return what may begin a new chat, by what it is called."""
+    """Return what may begin a new chat, by its name."""
     found = {look.number: look for look in looks if NEW_CHAT.search(names(look.element)) and not look.is_disabled}
     return sorted(found.values(), key=lambda look: len(names(look.element)))[:4]
 
 
 def message_selectors(chains: Sequence[Sequence[Element]]) -> list[str]:
-    """Return selectors that may fit each message of a kind: the answer's, then the prompt's."""
+    """Return selectors that may match every message of a kind: of answers first, then of prompts."""
     found: list[str] = []
     for chain in reversed(chains):
         for element in chain[:5]:

@@ -1,6 +1,6 @@
-"""Turns the page's switches, chooses among its models, and sends a prompt each time: the requests show what that does.
+"""Changes the page's switches and models and sends a prompt each time: the requests show the effect.
 
-These are `MOST_MODELS` and three more prompts at most; what stood otherwise before is put back.
+At most `MOST_MODELS` and three more prompts are sent; every control is then set back.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ from bridge.sites.site_file.page_model_menu import PageModelMenu, ends_with
 from bridge.sites.site_file.page_schema import Menu, State
 
 MOST_MODELS = 4
-"""Models that are tried, the usual one among them."""
+"""The most models that are tried, including the default one."""
 T = TypeVar("T")
 
 
 class ControlTrial:
-    """Tries the controls of a page on which chats have gone well."""
+    """The trial of the controls of a page on which chats have succeeded."""
 
     def __init__(self, trial: ChatTrial, operator: Operator) -> None:
         self._trial = trial
@@ -54,14 +54,14 @@ class ControlTrial:
         self._unknown: dict[str, str] = {}
 
     async def run(self, models: Sequence[str], new_chat: Callable[[], Awaitable[None]]) -> SeenControls:
-        """Try all controls; `models` is what requests have called the model so far, `new_chat` loads an empty chat."""
+        """Try all controls; `models` are the model's names in requests so far, `new_chat` loads an empty chat."""
         seen = [one for name in NAMES if (one := await self._guarded(name, partial(self._switch, name)))]
         after = await self._guarded("after", self._turn) if seen else None
         menu = await self._guarded("model_menu", partial(self._menu, models, new_chat))
         return SeenControls(tuple(seen), after, menu, dict(self._unknown))
 
     async def _guarded(self, name: str, act: Callable[[], Awaitable[T]]) -> T | None:
-        """Try one control; what goes wrong with it is no more than why it is not learned."""
+        """Try one control; an error only records why the control was not learned."""
         try:
             return await act()
         except BridgeError as error:
@@ -71,24 +71,24 @@ class ControlTrial:
         return None
 
     async def _turn(self) -> SeenTurn:
-        """Send a prompt, and return what was seen of it."""
+        """Send a prompt, and return its turn."""
         await self._trial.chat(to_be_typed())
         turn = self._trial.turns[-1]
         if failure := failed_send(turn):
-            raise SiteChanged(f"the request that went out then failed ({failure})")
+            raise SiteChanged(f"the request that was sent then failed ({failure})")
         return turn
 
     async def _switch(self, name: str) -> SeenSwitch:
-        """Turn one switch, send a prompt, and turn it back."""
+        """Change one switch, send a prompt, and change it back."""
         await self._trial.wait_for_box()
         selectors, way = await self._place(name)
-        self._operator.say(f"Turning the switch for {name}, and sending a prompt to see what the page makes of it ...")
+        self._operator.say(f"Changing the switch for {name}, and sending a prompt to see its effect ...")
         before = await self._standing(selectors, way)
         await self._page.click(selectors)
         shown = await waited(partial(self._shown, selectors, before, way), EFFECT)
         await self._menus.close(way, selectors)
         if shown is None:
-            raise SiteChanged("it does not show how it stands after a click")
+            raise SiteChanged("it does not show its state after a click")
         attribute, value = shown
         try:
             turn = await self._turn()
@@ -98,26 +98,26 @@ class ControlTrial:
         return SeenSwitch(name, selectors, attribute, before[attribute] if was_on else value, was_on, turn, *way)
 
     async def _place(self, name: str) -> tuple[tuple[str, ...], Way]:
-        """Return the selectors of a switch, and the way to it where it stands in a menu."""
+        """Return the selectors of a switch, and the way to its menu if it is in one."""
         if (control := switches(await self._watch.switches()).get(name)) is not None:
             return await self._fitting(control), Way()
         if (found := await self._menus.find(name)) is None:
-            raise SiteChanged("nothing beside the text box, or in a menu there, is called so and shows how it stands")
+            raise SiteChanged("nothing beside the text box, or in a menu there, has that name and shows its state")
         control, trigger = found
         selectors = await self._fitting(control)
         way = await self._menus.way(trigger, selectors)
         if not way.open:
-            raise SiteChanged("the menu that has it does not close")
+            raise SiteChanged("its menu does not close")
         return selectors, way
 
     async def _fitting(self, control: Control) -> tuple[str, ...]:
-        """Return the lasting selectors of a switch, or those of its words where it has no others."""
+        """Return the lasting selectors of a switch, or those by its words if it has no others."""
         if (element := await self._watch.element("control", control.button.number)) is None:
-            raise SiteChanged("it went away")
+            raise SiteChanged("it disappeared")
         async with held(element):
             found = await self._watch.fitting(switch_selectors(control), element)
         if not found:
-            raise SiteChanged("no lasting selector fits it alone")
+            raise SiteChanged("no lasting selector matches only it")
         return found
 
     async def _standing(self, selectors: Sequence[str], way: Way) -> Mapping[str, str]:
@@ -128,13 +128,13 @@ class ControlTrial:
             return dict(await self._watch.ask("standing", element) or {})
 
     async def _shown(self, selectors: Sequence[str], before: Mapping[str, str], way: Way) -> tuple[str, str] | None:
-        """Return what shows that a switch was turned, and its value now."""
+        """Return the attribute that shows that a switch has changed, and its value now; else None."""
         after = await self._standing(selectors, way)
         attribute = state_shown(before, after)
         return (attribute, after[attribute]) if attribute else None
 
     async def _turn_back(self, selectors: Sequence[str], attribute: str, value: str, way: Way) -> None:
-        """Turn a switch back unless the page has done so itself."""
+        """Change a switch back, unless the page has done so itself."""
 
         async def is_back() -> bool:
             return (await self._standing(selectors, way)).get(attribute) == value
@@ -143,20 +143,20 @@ class ControlTrial:
         if not await is_back():
             await self._page.click(selectors)
             if not await waited(is_back, EFFECT):
-                raise SiteChanged("it could not be turned back")
+                raise SiteChanged("it could not be changed back")
         await self._menus.close(way, selectors)
 
     async def _menu(self, models: Sequence[str], new_chat: Callable[[], Awaitable[None]]) -> SeenMenu:
-        """Find what chooses a model, and send a prompt with each of the first ones."""
+        """Find the menu of models, and send a prompt with each of the first ones."""
         await new_chat()
         for control in menus(await self._watch.menus(), models):
             if (opened := await self._opened(control)) is not None:
                 return await self._with_each(*opened, models, new_chat)
-            await new_chat()  # what was clicked may have been anything
-        raise SiteChanged("nothing was found that opens a list of models")
+            await new_chat()  # the clicked element may have done anything
+        raise SiteChanged("no control was found that opens a list of models")
 
     async def _opened(self, control: Control) -> tuple[Menu, list[MenuEntry]] | None:
-        """Open what may be a menu of models, and close it again; return how that is done, and its entries."""
+        """Open what may be a menu of models, and close it again; return its description and its entries, or None."""
         if (element := await self._watch.element("control", control.button.number)) is None:
             return None
         async with held(element):
@@ -181,14 +181,14 @@ class ControlTrial:
         return entries_of(await self._watch.entries())
 
     async def _entry(self, found: Sequence[MenuEntry]) -> str | None:
-        """Return the selector that fits all entries of the open menu, and nothing else that is visible."""
+        """Return the selector that matches all entries of the open menu, and nothing else visible; else None."""
         for selector in common_selectors(found) if found else ():
             if await self._watch.count(selector) == len(found):
                 return selector
         return None
 
     async def _close(self, trigger: Sequence[str]) -> Literal["escape", "trigger"] | None:
-        """Close the open menu; return how that is done."""
+        """Close the open menu; return how, or None if it does not close."""
 
         async def is_closed() -> bool:
             return not await self._watch.entries()
@@ -228,18 +228,18 @@ class ControlTrial:
                     raise SiteChanged("the page has it only in new chats")
         finally:
             if not chosen:
-                self._operator.say("The page does not show which model it had chosen: look at that before you use it.")
+                self._operator.say("The page does not show which model it had chosen: check that before you use it.")
             elif chosen not in tried:
                 await new_chat()
                 await chooser.choose(chosen)
         return SeenMenu(menu, tuple(names), tried, is_shown)
 
     async def _chosen(self, menu: Menu, found: Sequence[MenuEntry], models: Sequence[str]) -> str:
-        """Return the name of the entry that the page has chosen; empty where nothing tells that."""
+        """Return the name of the entry that the page has chosen; empty if nothing shows it."""
         if (element := await self._page.find(menu.open)) is not None:
             async with held(element):
                 if (native := await native_list(element)) is not None:
-                    # one that is no entry only says that something is to be chosen
+                    # a choice that is not an entry is only a placeholder
                     return native.chosen if any(one.name == native.chosen for one in found) else ""
         if menu.state is not None:
             return next(one.name for one in found if one.standing.get(menu.state.attribute or "") in ON)
@@ -247,7 +247,7 @@ class ControlTrial:
 
 
 def _state(found: Sequence[MenuEntry]) -> State | None:
-    """Return what shows which entry is chosen: an attribute that exactly one of them has on."""
+    """Return the state that shows which entry is chosen: an attribute that is on for exactly one of them."""
     for name in USUAL:
         chosen = [one.standing[name] for one in found if one.standing.get(name) in ON]
         if len(chosen) == 1:

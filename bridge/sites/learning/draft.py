@@ -1,4 +1,4 @@
-"""A site file that is being written: each field with how far it can be trusted, and why."""
+"""Writes a site file with a comment for each field: how far it can be trusted, and why."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Certainty(StrEnum):
 class Finding:
     """A field of the file; `field` is its name with its table, as in `composer.box`.
 
-    One whose value is None stands in the file as a comment. A rule or refusal has the name of its list, and its value
-    is the whole table.
+    If its value is None, the file has only a comment. A rule or refusal has the name of its list, and its value is the
+    whole table.
     """
 
     field: str
@@ -37,17 +37,17 @@ class Finding:
 
     @property
     def remark(self) -> str:
-        """Return what is said about it, in one harmless line."""
+        """Return its comment: one line without control characters."""
         why = as_line(self.why)[:LONGEST_WHY]
         return f"{self.certainty}: {why}" if why else str(self.certainty)
 
 
 LISTS = ("models", "answer.rules", "refusals", "dialogs")
-"""Fields that hold tables, each of which is a finding of its own."""
+"""Fields that are lists of tables, each table a separate finding."""
 
 
 def written(findings: Sequence[Finding]) -> str:
-    """Write a site file with a comment for each field."""
+    """Return the text of a site file with a comment for each field."""
     tables: dict[str, list[Finding]] = {}
     for finding in findings:
         table = finding.field if finding.field in LISTS else finding.field.rpartition(".")[0]
@@ -59,7 +59,7 @@ def written(findings: Sequence[Finding]) -> str:
 
 
 def _place(table: str) -> tuple[int, str]:
-    """Return where a table stands: plain fields first, lists of tables behind what they are below."""
+    """Return the sort key of a table: plain fields first, lists of tables after the table that they belong to."""
     order = ("", "models", "login", "composer", "request", "answer", "answer.rules", "refusals")
     return (order.index(table) if table in order else len(order), table)
 
@@ -86,7 +86,7 @@ def _table(table: str, finding: Finding) -> Iterator[str]:
 
 
 def as_toml(value: Any) -> str:
-    """Write a value; the texts of a page stay within their quotes, whatever they are."""
+    """Return a value as TOML; texts of a page cannot break out of their quotes."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -107,5 +107,5 @@ def _key(name: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a text as a basic string of TOML, which is JSON's but for one character."""
+    """Return a text as a basic string of TOML, which differs from JSON's in one character."""
     return json.dumps(text.encode("utf-8", "replace").decode(), ensure_ascii=False).replace("\x7f", "\\u007f")

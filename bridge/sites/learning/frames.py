@@ -1,4 +1,4 @@
-"""Cuts what came over a response or a WebSocket into frames, by whichever framing reads all of it."""
+"""Splits the data of a response or a WebSocket into frames, by the first framing that can parse all of it."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ SSE_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame: its document, None where the payload is no JSON; `event` is the name of a server-sent event."""
+    """One frame: its document, None if the payload is not JSON; `event` is the name of a server-sent event."""
 
     time: float
     document: Any
     raw: str
     event: str = ""
     number: int = 0
-    """The call that it came over."""
+    """The number of its call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What one call brought, cut into frames."""
+    """The data of one call, split into frames."""
 
     call: SeenCall
     framing: Framing
@@ -43,7 +43,7 @@ class Stream:
 
 
 def stream_of(call: SeenCall, since: float = 0.0) -> Stream | None:
-    """Return the frames that came over a call since a time; None where there were none."""
+    """Return the frames of a call since a time, or None."""
     chunks = [chunk for chunk in call.chunks if chunk.time >= since and chunk.data]
     if not chunks:
         return None
@@ -122,7 +122,7 @@ def _websocket(call: SeenCall, chunks: Sequence[Chunk]) -> Stream | None:
 
 
 def _by_payload(call: SeenCall, framing: Framing, events: Sequence[tuple[float, str, str]]) -> Stream:
-    """Read the payloads as JSON where most are that, else as base64 where all but markers are, else as they are."""
+    """Read the payloads as JSON if at least half are, else as base64 if most are, else as plain text."""
     documents = [parse_json(raw) for _, _, raw in events]
     structured = sum(isinstance(document, dict | list) for document in documents)
     payload: Payload = "json"

@@ -1,4 +1,4 @@
-"""The smallest conditions that hold for some frames and for none of some others."""
+"""Finds the smallest conditions that hold for some frames and for none of some others."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Any
 from bridge.sites.learning.tracks import EVENT, ReadFrame
 
 Guard = dict[str, Any]
-"""Conditions as a site file has them in `when`."""
+"""Conditions as in `when` of a site file."""
 KIND = re.compile(
     r"(^|[._\]])(type|kind|phase|event|msg|op|o|p|mask|mime_?type|cmd|action|stage|object|role|channel)$|\[0\]$",
     re.IGNORECASE,
 )
-"""Keys that say what a frame is."""
+"""Keys that name the kind of a frame."""
 WORD = re.compile(r"[\w./:+-]{1,60}")
 NOT_CONSTANT = re.compile(
     r"(id|uuid|hash|token|time|timestamp|ts|date|created\w*|updated\w*|seq|index|offset|count|number|title|url|usage|tokens?|size|length|latency|fingerprint)$",
     re.IGNORECASE,
 )
-"""Keys whose value is another one in the next chat, whatever it was in those that were seen."""
+"""Keys whose value differs in the next chat, whatever it was in those seen."""
 ID_LIKE = re.compile(r"[0-9a-f-]{12,}|\d{6,}|(?=\D*\d)[\w-]{16,}", re.IGNORECASE)
 MOST_GROUPS = 3
 
 
 def guards(positive: Sequence[ReadFrame], negative: Sequence[ReadFrame], own: str = "") -> list[Guard] | None:
-    """Return conditions of which one holds for each positive frame, and none for a negative one; None without any.
+    """Return guards of which one holds for each positive frame, and none for a negative one; None if there are none.
 
-    `own` is the path of the text itself, about which there is no condition.
+    `own` is the path of the text itself, which is not used in conditions.
     """
     kept, rest = _separated(_constants(positive, own), list(negative))
     if not rest:
@@ -39,7 +39,7 @@ def guards(positive: Sequence[ReadFrame], negative: Sequence[ReadFrame], own: st
 
 
 def matches(guard: Guard, frame: ReadFrame) -> bool:
-    """Tell whether conditions of the kinds that are made here hold for a frame."""
+    """Tell whether a guard made by this module holds for a frame."""
     for path, wanted in guard.items():
         if isinstance(wanted, dict):
             if (path in frame.paths or path in frame.plain) is not wanted["exists"]:
@@ -50,12 +50,12 @@ def matches(guard: Guard, frame: ReadFrame) -> bool:
 
 
 def kinds(frame: ReadFrame, own: str = "") -> Guard:
-    """Return what a frame says of its kind."""
+    """Return the fields with which a frame names its kind."""
     return {path: value for path, value in _constants([frame], own).items() if _is_kind(path, value)}
 
 
 def _constants(frames: Sequence[ReadFrame], own: str) -> Mapping[str, Any]:
-    """Return what is the same in all frames, and may be so in all other chats."""
+    """Return the values that are equal in all frames, and may be so in all other chats."""
     if not frames:
         return {}
     shared = {path: value for path, value in frames[0].plain.items() if path != own and may_stay(path, value)}
@@ -65,6 +65,7 @@ def _constants(frames: Sequence[ReadFrame], own: str) -> Mapping[str, Any]:
 
 
 def may_stay(path: str, value: Any) -> bool:
+    """Tell whether a value may be the same in another chat."""
     if path == EVENT or isinstance(value, bool):
         return True
     key = re.sub(r"\[-?\d+\]", "", path).rpartition(".")[2]
@@ -78,7 +79,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _separated(constants: Mapping[str, Any], rest: list[ReadFrame]) -> tuple[Guard, list[ReadFrame]]:
-    """Take one condition after the other, each time that which excludes most; return them and what none excludes."""
+    """Add conditions one by one, always the one that excludes most; return them and the frames that none excludes."""
     kept: Guard = {}
     while rest:
         left = {
@@ -94,13 +95,13 @@ def _separated(constants: Mapping[str, Any], rest: list[ReadFrame]) -> tuple[Gua
 
 
 def _with_kind(kept: Guard, positive: Sequence[ReadFrame], own: str) -> Guard:
-    """Add what all positive frames say of their kind: frames of other kinds may come that were not seen."""
+    """Add the kind that all positive frames share, because unseen frames of other kinds may come."""
     shared = _constants(positive, own)
     return kept | {path: value for path, value in shared.items() if _is_kind(path, value) and _is_around(path, own)}
 
 
 def _is_around(path: str, own: str) -> bool:
-    """Tell whether a field stands in one of the objects, or lists, that the text is in."""
+    """Tell whether a field is in one of the objects or lists that contain the text."""
     around = max(path.rfind("."), path.rfind("["))
     return around <= 0 or own.startswith(path[:around])
 
@@ -111,7 +112,7 @@ def _is_kind(path: str, value: Any) -> bool:
 
 
 def _absent(positive: Sequence[ReadFrame], rest: Sequence[ReadFrame], own: str) -> str | None:
-    """Return a path that all of the rest have and no positive frame has."""
+    """Return a path that all frames of the rest have and no positive frame has, or None."""
     shared = frozenset.intersection(*(frame.paths for frame in rest)) if rest else frozenset[str]()
     used = {path for frame in positive for path in frame.paths}
     return min(
@@ -120,7 +121,7 @@ def _absent(positive: Sequence[ReadFrame], rest: Sequence[ReadFrame], own: str) 
 
 
 def _split(positive: Sequence[ReadFrame], negative: Sequence[ReadFrame], own: str) -> list[Guard] | None:
-    """Find a path whose values tell the two apart, and make a guard for each value that positive frames have."""
+    """Find a path whose values distinguish the two, and return a guard for each value of the positive frames."""
     paths = sorted(
         {path for frame in (*positive, *negative) for path in frame.plain if path != own},
         key=lambda path: (not KIND.search(path), len(path), path),

@@ -1,4 +1,4 @@
-"""Finds the ids: of the conversation, of the message that a prompt follows, and the name of the model."""
+"""Finds the ids of the conversation and of the message that a prompt follows, and the name of the model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """Paths of ids in the request and in the answer's frames; None where there is none."""
+    """The paths of ids in the request and in the answer's frames, or None."""
 
     conversation: str | None = None
     creates_first: bool = False
@@ -37,7 +37,7 @@ class Ids:
 
 
 def find_ids(turns: Sequence[SeenTurn], prompts: Sequence[Carrier], answer: AnswerText | None) -> Ids:
-    """Find the ids by two turns of one conversation."""
+    """Find the ids from two turns of one conversation."""
     model, models = _model(prompts)
     if not prompts:
         return Ids()
@@ -66,7 +66,7 @@ def find_ids(turns: Sequence[SeenTurn], prompts: Sequence[Carrier], answer: Answ
 
 
 def _answer_paths(answer: AnswerText | None) -> Mapping[str, set[str]]:
-    """Return the paths, by value, at which the answer to the first prompt says an id."""
+    """Return the paths of ids in the answer to the first prompt, by value."""
     found: dict[str, set[str]] = {}
     for frame in answer.turns[0].frames if answer else ():
         for leaf in frame.leaves:
@@ -76,19 +76,19 @@ def _answer_paths(answer: AnswerText | None) -> Mapping[str, set[str]]:
 
 
 def _path_of(paths_by_value: Mapping[str, set[str]], value: str, name: re.Pattern[str]) -> str | None:
-    """Return the path at which the answer says a value: the one that is called an id of that kind before others."""
+    """Return the path of a value in the answer; paths named as an id of that kind are preferred."""
 
     def strangeness(path: str) -> tuple[bool, bool, int, str]:
         return not ID.search(path), not name.search(path), len(path), path
 
     paths = paths_by_value.get(value, set())
-    if len(value) < SHORTEST:  # so short a number stands for other things, too
+    if len(value) < SHORTEST:  # so short a number may mean other things, too
         paths = {path for path in paths if ID.search(path) and name.search(path)}
     return min(paths, key=strangeness, default=None)
 
 
 def _text(value: object) -> str:
-    """Return an id as text; empty for what is none."""
+    """Return an id as text; empty if the value is not an id."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     text = str(value)
@@ -102,7 +102,7 @@ def _address_parts(url: str) -> set[str]:
 
 
 def _conversation(prompts: Sequence[Carrier], places: set[str], paths_by_value: Mapping[str, set[str]]) -> str | None:
-    """Return where the request names the conversation: as the address does, or by its name as the answer does."""
+    """Return the path of the conversation's id in the request: an id of the address, else a named id of the answer."""
     last = prompts[-1]
     leaves = list(_ids(last.leaves))
     by_address = [leaf.path for leaf in leaves if _text(leaf.value) in places]
@@ -118,7 +118,7 @@ def _conversation(prompts: Sequence[Carrier], places: set[str], paths_by_value: 
 
 
 def _parent(prompts: Sequence[Carrier], paths_by_value: Mapping[str, set[str]], conversation: str | None) -> str | None:
-    """Return where the second request names what the first answer called itself."""
+    """Return the path in the second request of the first answer's own id."""
     own = _text(prompts[-1].value(conversation)) if conversation else ""
     found = [
         leaf.path

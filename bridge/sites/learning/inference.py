@@ -1,4 +1,4 @@
-"""Draws the network's half of a site file from two turns of one conversation; no I/O."""
+"""Derives the network's half of a site file from two turns of one conversation; no I/O."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from bridge.sites.learning.prompt_request import Carrier, address_pattern, carri
 
 CERTAIN, GUESSED, NEEDED = Certainty.CERTAIN, Certainty.GUESSED, Certainty.NEEDED
 WHOLE = 0.97
-"""Share of the answer from which on it counts as found whole."""
+"""The least share of the answer that counts as all of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """What the turns say of the network."""
+    """What the turns show of the network."""
 
     turns: tuple[SeenTurn, ...]
     prompts: tuple[Carrier, ...]
-    """For each turn the request that carried the prompt."""
+    """The request that carried the prompt, for each turn."""
     answer: AnswerText | None
     end: AnswerEnd | None
     ids: Ids
 
 
 def read_wire(turns: Sequence[SeenTurn]) -> Wire:
-    """Find request, answer, end and ids; the first turn begins a conversation, the others go on in it."""
+    """Find request, answer, end and ids; the first turn begins a conversation, the others continue it."""
     sent = [carriers(turn) for turn in turns]
     if not sent or not all(sent):
         return Wire(tuple(turns), (), None, None, Ids())
@@ -45,14 +45,14 @@ def read_wire(turns: Sequence[SeenTurn]) -> Wire:
 
 
 def read_with(turns: Sequence[SeenTurn], more: Sequence[SeenTurn]) -> Wire:
-    """Find the same by further turns, too, in which switches stood otherwise, unless these make it less sure."""
+    """Find the same with further turns, in which switches were changed, unless these make the result less certain."""
     wire = read_wire(turns)
     whole = read_wire([*turns, *more]) if more else wire
     return whole if _is_as_sure(whole, wire) else wire
 
 
 def _is_as_sure(one: Wire, other: Wire) -> bool:
-    """Tell whether all that the text was known by still holds, and its end is as certain."""
+    """Tell whether all known rules of the text still hold, and its end is as certain."""
     if not (one.answer and other.answer and one.end and other.end):
         return other.answer is None
     rules, others = ([rule for rule in wire.rules if rule.emit == "text"] for wire in (one.answer, other.answer))
@@ -81,7 +81,7 @@ def wire_findings(wire: Wire, host: str) -> list[Finding]:
 
 def _request(wire: Wire, host: str) -> Iterator[Finding]:
     if not wire.prompts:
-        yield Finding("request.path", "/needs-you", NEEDED, "no request of the page had the prompt in it")
+        yield Finding("request.path", "/needs-you", NEEDED, "no request of the page contained the prompt")
         yield Finding("request.prompt", ["needs_you"], NEEDED, "where the request has the prompt")
         return
     first = wire.prompts[0]
@@ -105,7 +105,7 @@ def _prompt(wire: Wire) -> Finding:
     if paths and (with_lines or wire.prompts)[-1].is_exact:
         return Finding("request.prompt", paths, CERTAIN, f"the same in {len(wire.prompts)} requests")
     if paths:
-        return Finding("request.prompt", paths, GUESSED, "of a prompt with several lines the page sends something else")
+        return Finding("request.prompt", paths, GUESSED, "the page alters a prompt with several lines")
     path = wire.prompts[0].prompts[0].path
     return Finding("request.prompt", [path], NEEDED, "the prompts of two requests were at different places")
 
@@ -119,7 +119,7 @@ def _request_ids(ids: Ids) -> Iterator[Finding]:
                 "request.creates_first", value=True, certainty=GUESSED, why="a new conversation had an id already"
             )
     if ids.parent:
-        yield Finding("request.parent", ids.parent, GUESSED, "what the answer before called itself")
+        yield Finding("request.parent", ids.parent, GUESSED, "the id of the previous answer")
     if ids.model:
         yield Finding("request.model", ids.model, GUESSED, f"by its name; it was {', '.join(ids.models)}")
 
@@ -131,7 +131,7 @@ def _answer(wire: Wire, host: str) -> Iterator[Finding]:
         yield Finding("answer.rules", {"emit": "text", "value": "needs_you"}, NEEDED, "where the text is")
         return
     stream = answer.stream
-    yield Finding("answer.framing", stream.framing, CERTAIN, "all of the response could be read so")
+    yield Finding("answer.framing", stream.framing, CERTAIN, "all of the response could be read as that")
     if stream.payload != "json":
         yield Finding("answer.payload", stream.payload)
     yield from _call(wire, answer, host)
@@ -147,7 +147,7 @@ def _answer(wire: Wire, host: str) -> Iterator[Finding]:
 
 
 def _call(wire: Wire, answer: AnswerText, host: str) -> Iterator[Finding]:
-    """Say which call has the answer where that is not the prompt's own."""
+    """Yield the fields of the call with the answer, if that is not the prompt's own."""
     call = answer.stream.call
     if call.number == wire.prompts[0].call.number:
         return
@@ -171,7 +171,7 @@ def _end(end: AnswerEnd | None) -> Iterator[Finding]:
         yield Finding("answer.end_markers", [end.marker], CERTAIN, "it came after the text")
     elif end.on_close:
         yield Finding(
-            "answer.ends_on_close", value=True, certainty=GUESSED, why="no mark was seen, and the response ended"
+            "answer.ends_on_close", value=True, certainty=GUESSED, why="no mark was seen, but the response ended"
         )
 
 
@@ -197,6 +197,6 @@ def _text(rule: TextRule, answer: AnswerText) -> Finding:
     if rule.mode != "delta":
         said["mode"] = rule.mode
     if rule.emit == "thinking":
-        return Finding("answer.rules", said, GUESSED, "it calls itself thinking")
+        return Finding("answer.rules", said, GUESSED, "its frames are named as thinking")
     sure = CERTAIN if rule.is_certain and (answer.share >= WHOLE or len(answer.rules) > 1) else GUESSED
     return Finding("answer.rules", said, sure, f"{answer.share:.0%} of the text that the page shows")

@@ -1,4 +1,4 @@
-"""All values of a JSON document with their paths, as site files write them."""
+"""Lists the values of a JSON document with their paths, as site files write them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ MOST = 3000
 DEEPEST = 24
 LONGEST_KEY = 64
 EMPTY = None
-"""The value of an object that holds nothing: it is there, and says no more."""
+"""The value of an empty object."""
 _PLAIN_KEY = re.compile(r"[A-Za-z_][\w-]*")
 
 
 class Leaf(NamedTuple):
-    """A text, number, truth value or empty object; `from_end` counts the elements of lists from the end."""
+    """A text, number, boolean or empty object; `from_end` is its path with list elements counted from the end."""
 
     path: str
     from_end: str
@@ -25,7 +25,7 @@ class Leaf(NamedTuple):
 
 
 def leaves(document: Any) -> list[Leaf]:
-    """Return the values of a document, those in JSON inside of strings too, as many as are looked at."""
+    """Return at most `MOST` values of a document, including those in JSON within strings."""
     found: list[Leaf] = []
     for leaf in _walk(document, "", "", 0):
         found.append(leaf)
@@ -63,7 +63,7 @@ def _nested(text: str) -> Any:
 
 
 def _step(key: str) -> str | None:
-    """Return a key as a path writes it; None for one that cannot be written, or is no name."""
+    """Return a key as a path writes it; None for one that cannot be written or is not a name."""
     if _PLAIN_KEY.fullmatch(key):
         return key if len(key) <= LONGEST_KEY else None
     return None if not key or "'" in key or not key.isprintable() or len(key) > LONGEST_KEY else f"'{key}'"

@@ -1,4 +1,4 @@
-"""Learns one site on an open page: two turns of a chat, a new chat, and a look at what a stranger sees."""
+"""Learns one site on an open page: two turns of a chat, a new chat, and a stranger's view of the page."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from bridge.sites.learning.prompt_request import failed_send, is_exact
 PERSON_LIMIT = 900.0
 """Seconds that a person has to sign in and to send the prompt."""
 MORE_PROMPTS = 2
-"""Prompts that are sent at most to see a stop button a second time."""
+"""The most further prompts that are sent to see a stop button a second time."""
 LOAD_LIMIT = 60.0
 LOOK_EVERY = 0.1
 REFUSAL = Finding(
@@ -44,12 +44,12 @@ REFUSAL = Finding(
     "never seen here; 403, 429, 5xx and web pages are understood without a rule, the site's own words are not",
 )
 SETTLE = 2.0
-"""Seconds in which a page shows whether somebody is signed in."""
+"""Seconds that a page has to show whether the account is signed in."""
 
 
 @asynccontextmanager
 async def watched_page(context: BrowserContext, url: str) -> AsyncGenerator[ChatTrial]:
-    """Open a page whose network is watched from its first request on."""
+    """Open a page whose network is watched from the first request."""
     async with within(LOAD_LIMIT, f"{url} did not load"):
         page = await context.new_page()
         network = NetworkWatch(TabSession(await context.new_cdp_session(page), LOAD_LIMIT))
@@ -62,7 +62,7 @@ async def watched_page(context: BrowserContext, url: str) -> AsyncGenerator[Chat
 
 
 async def chat_twice(trial: ChatTrial, operator: Operator) -> None:
-    """Have two turns of one conversation: the first by a person, unless the bridge is to send it, too."""
+    """Hold two turns of one conversation; a person sends the first prompt, unless the bridge does."""
     await _first_turn(trial, operator)
     if failure := await asyncio.to_thread(failed_send, trial.turns[-1]):
         raise SetupError(f"The page's request with the prompt failed ({failure}), so there is nothing to learn from.")
@@ -71,20 +71,20 @@ async def chat_twice(trial: ChatTrial, operator: Operator) -> None:
     for filling in trial.other_fillings():
         if await asyncio.to_thread(is_exact, trial.turns[-1]):
             break
-        operator.say("The page sent other words than were typed. Typing another prompt in another way ...")
+        operator.say("The page altered the prompt. Typing another prompt in another way ...")
         trial.learned.filling = filling
         await trial.chat(with_code())
     for _ in range(MORE_PROMPTS):
         if trial.learned.stop_button:
             break
-        operator.say("Typing one more prompt, to see what stops an answer ...")
+        operator.say("Typing one more prompt, to find the stop button ...")
         await trial.chat(to_be_typed())
         if not trial.learned.stops:
             break
 
 
 async def _first_turn(trial: ChatTrial, operator: Operator) -> None:
-    """Wait until a person has sent the prompt that is handed over here, or wants the bridge to, and for the answer."""
+    """Hold the first turn: a person sends the prompt on the page that is handed over, or lets the bridge send it."""
     canary, began = to_be_typed(), time.monotonic()
     if not operator.wants_sending:
         operator.hand_over(trial.watch.page, canary.prompt)
@@ -106,7 +106,7 @@ async def _first_turn(trial: ChatTrial, operator: Operator) -> None:
 
 
 async def _sent_by_person(trial: ChatTrial, operator: Operator, canary: Canary, began: float) -> str | None:
-    """Return the address at which a person typed the prompt, once it is sent; None where the bridge is to send it."""
+    """Return the address at which a person typed the prompt, once it is sent; None if the bridge has to send it."""
     box_seen, before = False, trial.watch.page.url
     while not trial.is_sent(canary, began):
         if trial.watch.page.is_closed():
@@ -122,13 +122,13 @@ async def _sent_by_person(trial: ChatTrial, operator: Operator, canary: Canary, 
 
 
 async def _takes_prompts(trial: ChatTrial) -> bool:
-    """Tell whether the page is the site's own, and shows a text box that is none of a sign-in form."""
+    """Tell whether the page belongs to the site and shows a text box, but no sign-in form."""
     page, origin = trial.watch.page, trial.elements.origin
     return trial.elements.is_home(page.url) and (await page_state(page, origin)).has_box
 
 
 async def try_controls(trial: ChatTrial, url: str, operator: Operator) -> tuple[tuple[SeenTurn, ...], SeenControls]:
-    """Try the switches and the choice of a model; return the turns before that, and what came of it."""
+    """Try the switches and the choice of a model; return the turns before that, and the results."""
     plain = tuple(trial.turns)
     models = (await asyncio.to_thread(read_wire, plain)).ids.models
 
@@ -140,7 +140,7 @@ async def try_controls(trial: ChatTrial, url: str, operator: Operator) -> tuple[
 
 
 async def find_new_chat(trial: ChatTrial, url: str) -> NewChat:
-    """Load the address of an empty chat and see whether it is one; else try what is called a new chat."""
+    """Load the address and check whether it shows an empty chat; else try the buttons named as a new chat."""
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     looks = new_chat_buttons(await trial.watch.looks())
@@ -161,7 +161,7 @@ async def find_new_chat(trial: ChatTrial, url: str) -> NewChat:
 
 
 async def page_state(page: Page, origin: str) -> PageState:
-    """Return what a page shows and keeps, once it has had the time to show whether somebody is signed in."""
+    """Return what a page shows and stores, after the time it has to show whether the account is signed in."""
     await asyncio.sleep(SETTLE)
     watch = PageWatch(page, origin)
     await watch.mark(0, BEFORE)
@@ -177,7 +177,7 @@ async def page_state(page: Page, origin: str) -> PageState:
 
 
 async def strangers_state(context: BrowserContext, url: str) -> PageState:
-    """Open the page in a fresh context, and return what it shows there."""
+    """Open the page in a new context, and return what it shows there."""
     async with within(2 * LOAD_LIMIT, f"{url} did not load in a fresh browser"):
         page = await context.new_page()
         await loaded(page, url, LOAD_LIMIT)
@@ -186,7 +186,7 @@ async def strangers_state(context: BrowserContext, url: str) -> PageState:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was seen of a site, beside what the trial itself has learned of its page."""
+    """What was observed on a site, besides what the trial itself learned about its page."""
 
     plain: tuple[SeenTurn, ...]
     """The turns before any control was tried."""
@@ -196,7 +196,7 @@ class Seen:
 
 
 async def findings(trial: ChatTrial, name: str, url: str, seen: Seen) -> list[Finding]:
-    """Draw all fields of the site file from what was seen; computing takes place off the loop."""
+    """Derive all fields of the site file from the observations, off the event loop."""
     title = str(await trial.watch.page.title())[:60]
     return await asyncio.to_thread(_findings, trial.learned, name, title, url, seen)
 
@@ -204,7 +204,7 @@ async def findings(trial: ChatTrial, name: str, url: str, seen: Seen) -> list[Fi
 def _findings(learned: Learned, name: str, title: str, url: str, seen: Seen) -> list[Finding]:
     host, turns = urlsplit(url).netloc, seen.plain
     if not turns:
-        raise SetupError("No chat was seen, so there is nothing to learn from.")
+        raise SetupError("There was no chat, so there is nothing to learn from.")
     wire = read_with(turns, [switch.turn for switch in seen.controls.switches])
     calls = [one.call for one in wire.prompts] + ([wire.answer.stream.call] if wire.answer else [])
     hosts = sorted({urlsplit(call.url).hostname or "" for call in calls if urlsplit(call.url).netloc != host})

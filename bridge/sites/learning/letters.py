@@ -1,4 +1,4 @@
-"""Compares texts by their letters and digits alone: a page shows an answer without its markup and its line breaks."""
+"""Compares texts by their letters and digits alone, because a page shows an answer without markup and line breaks."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 WINDOW = 6
-"""Letters that must be the same in a row before two texts count as the same there."""
+"""The least number of equal letters in a row that counts as a match."""
 LONGEST = 200_000
-"""Letters of a text that are looked at."""
+"""The most letters of a text that are compared."""
 
 
 def letters(text: str) -> str:
@@ -18,15 +18,15 @@ def letters(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """How much two texts have in common: the share of the truth that was found, and which letters of the text it is."""
+    """The overlap of a text with the truth: the share of the truth that was found, and the matching letters."""
 
     share: float
     marks: bytes
-    """One byte for each letter of the text: 1 where it belongs to the truth."""
+    """One byte for each letter of the text: 1 if it belongs to the truth."""
 
 
 def overlap(text: str, truth: str) -> Overlap:
-    """Find where `text` says what `truth` says; both are letters. A whole repetition counts where it comes last."""
+    """Find where `text` repeats `truth`; both are letters. Of several complete repetitions the last one counts."""
     if not truth or not text:
         return Overlap(0.0, bytes(len(text)))
     if (at := text.rfind(truth)) >= 0:
@@ -50,7 +50,7 @@ def _marked(text: str, known: set[str]) -> bytearray:
 
 
 def belonging(pieces: Sequence[str], marks: bytes) -> list[bool]:
-    """Tell of each piece, which together are the marked text, whether most of it belongs; an empty one does not."""
+    """Tell for each piece of the marked text whether most of it belongs to the truth; an empty one does not."""
     found, at = [], 0
     for piece in pieces:
         here = sum(marks[at : at + len(piece)])

@@ -1,4 +1,4 @@
-"""Finds what tells a page of somebody signed in from that of a stranger; of what is stored it sees names only."""
+"""Finds what distinguishes a signed-in page from a stranger's; of stored values it reads only the names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIGN_IN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class PageState:
-    """What a page shows and keeps before anybody does anything."""
+    """What a page shows and stores before any action."""
 
     url: str
     has_box: bool
@@ -35,7 +35,7 @@ class PageState:
 
 
 def login_signs(mine: PageState, strangers: PageState, box: str = "") -> LoginSigns:
-    """Compare a page that is signed in, and has the text box, with that of a fresh browser."""
+    """Return the signs by which the signed-in page `mine` differs from that of a fresh browser."""
     out: list[dict[str, str]] = []
     if strangers.has_password and not mine.has_password:
         out.append({"selector": "input[type='password']"})
@@ -50,14 +50,14 @@ def login_signs(mine: PageState, strangers: PageState, box: str = "") -> LoginSi
 
 
 def _names(found: frozenset[str]) -> list[str]:
-    """Return the names of what may be a login, the likeliest first; those of one server or one visit do not count."""
+    """Return the names that may hold a login, the likeliest first; overlong ones vary by server or visit."""
     fitting = [name for name in found if LOGIN_NAME.search(name) and not NOT_LOGIN.search(name) and name.isprintable()]
     lasting = [name for name in fitting if len(name) < LONGEST_NAME]
     return sorted(lasting, key=lambda name: (not LIKELY.search(name), name))
 
 
 def _sign_in(strangers: Sequence[Element], mine: Sequence[Element]) -> list[str]:
-    """Return selectors of buttons to sign in that somebody signed in does not have."""
+    """Return selectors of sign-in buttons that the signed-in page does not have."""
     texts = {element.text for element in mine}
     wanted = (one for one in strangers if SIGN_IN.match(one.text) and one.text not in texts and len(one.text) < 30)
     return list(dict.fromkeys(_by_name(one) for one in wanted))[:2]

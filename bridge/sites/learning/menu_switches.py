@@ -1,4 +1,4 @@
-"""Finds the switches of a page that stand in a menu beside its text box, and brings them up again."""
+"""Finds the switches in a menu beside the page's text box, and opens that menu again."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from bridge.sites.site_file.page_elements import PageElements, waited
 from bridge.sites.site_file.page_menus import close_menu
 
 EFFECT = 1_500
-"""Milliseconds until a control or a menu that was clicked shows it."""
+"""Milliseconds that a clicked control or menu has to show an effect."""
 
 
 class Way(NamedTuple):
-    """How the menu is opened and closed in which a switch stands; without `open` it stands in none."""
+    """How to open and close the menu of a switch; `open` is empty for a switch outside menus."""
 
     open: tuple[str, ...] = ()
     close: Literal["", "escape", "trigger"] = ""
@@ -30,7 +30,7 @@ class MenuSwitches:
         self._watch, self._page = watch, page
 
     async def find(self, name: str) -> tuple[Control, tuple[str, ...]] | None:
-        """Open the menus beside the text box until one has the switch; return it, and what has opened its menu."""
+        """Open the menus beside the text box until one has the switch; return it, and the selectors of its menu."""
         for menu in openers(await self._watch.menus()):
             if (element := await self._watch.element("control", menu.button.number)) is None:
                 continue
@@ -49,20 +49,20 @@ class MenuSwitches:
         return None
 
     async def way(self, trigger: tuple[str, ...], selectors: Sequence[str]) -> Way:
-        """Close the open menu, and return how that is done; without a way where it stays open."""
+        """Close the open menu, and return the way to it; an empty one if the menu does not close."""
         if await self._is_closed_by_escape(selectors):
             return Way(trigger, "escape")
         await self._page.click(trigger)
         return Way(trigger, "trigger") if await waited(lambda: self._is_gone(selectors), EFFECT) else Way()
 
     async def bring_up(self, way: Way, selectors: Sequence[str]) -> None:
-        """Open the menu of a switch, unless the page shows it."""
+        """Open the menu of a switch, unless the page shows the switch already."""
         if way.open and not await self._page.has(selectors):
             await self._page.click(way.open)
             await self._page.wait_for(selectors, EFFECT)
 
     async def close(self, way: Way, selectors: Sequence[str]) -> None:
-        """Close the menu of a switch."""
+        """Close the menu of a switch, if the page shows the switch."""
         if await self._page.has(selectors):
             await close_menu(self._page, way.open, way.close, selectors)
 

@@ -1,8 +1,8 @@
-"""Tells which button is certainly a control that has moved; no I/O.
+"""Recognizes the buttons that are certainly a moved control; no I/O.
 
-Not what a button may be decides, but what it says: each of its labels, whole, must be one that pages give to that
-control, and none of its names may speak of anything else. A label in a language that is not listed here, or a second
-button that says the same, leaves the control unfound: a wrong click may delete, pay, share, or end the login.
+Likelihood is not enough: each label of a button must be, as a whole, one that pages use for that control, and none of
+its names may mention anything else. A label in a language that is not listed here, or a second button with the same
+label, leaves the control unfound, because a wrong click may delete, pay, share, or end the login.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bridge.sites.learning.observation import Button, Element
 NEAR = 160
 """Pixels from the text box within which its buttons are."""
 KEYS = re.compile(r"\b(ctrl|control|cmd|command|shift|alt|option|enter|return|esc|press|key)\b(?: [a-z]$)?")
-"""Names of keys, which stand in labels beside the name of the control."""
+"""Names of keys, which labels may include besides the name of the control."""
 
 
 def _labels(*patterns: str) -> re.Pattern[str]:
@@ -61,18 +61,18 @@ SWITCHES = {
         r"(?:联网|聯網|智能)?(?:搜索|搜尋)|联网|ウェブ検索|웹 ?검색",
     ),
 }
-"""What the switches of a page are called."""
+"""The labels of a page's switches."""
 GLYPHS = {
     "send": re.compile("[↑➤→⏎▶►✈⬆↵➔➝➢📨\N{VARIATION SELECTOR-16}]+"),
     "stop": re.compile("[■◼⏹⬛\N{VARIATION SELECTOR-16}]+"),
 }
 ICON = re.compile("[\ue000-\uf8ff]")
-"""Letters of the fonts that pages draw pictures with."""
+"""Characters of icon fonts."""
 SIGNS = {
     "send": re.compile(r"\b(?:send|submit|paper ?plane|arrow up)\b"),
     "stop": re.compile(r"\bstop\b"),
 }
-"""What the ids, classes and pictures of a button without a label must speak of."""
+"""Words that the ids, classes or icon of a button without a label must contain."""
 ELSE = re.compile(
     r"\b(?:delete|remove|clear|trash|erase|discard|reset|undo|log ?(?:in|out|off)|sign ?(?:in|out|up|off)|pay\w*|buy\w*"
     r"|purchase|checkout|billing|subscri\w*|upgrade|premium|pricing|shar\w*|publish|export|download|invite|report"
@@ -80,18 +80,18 @@ ELSE = re.compile(
     r"|images?|photo|camera|tools?|models?|close|menu|settings?|profile|print|e?mail|newsletter|search|rename|edit|retry"
     r"|regenerate|enhance|improve|translate|draft|save)\b"
 )
-"""What else a button may be for, in the names that its authors gave it."""
+"""Words for other purposes of a button, in the names that its authors gave it."""
 NAMES = ("id", "name", "data-testid", "data-test", "data-test-id", "data-icon", "data-action")
 
 
 def words(text: str) -> str:
-    """Return a text in small letters, with one space where words begin, also in names like `sendButton_x`."""
+    """Return a text in lower case, with its words separated by one space, also in names like `sendButton_x`."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
     return " ".join(re.sub(r"[^\w]|_", " ", spaced).lower().split())
 
 
 def sends(button: Button) -> bool:
-    """Tell whether a button says that it sends what is in the text box beside it."""
+    """Tell whether a button says that it sends the text in the box beside it."""
     return _is_beside(button) and not _is_else(button) and (_says(button, SEND, "send") or _submits(button))
 
 
@@ -109,12 +109,12 @@ def begins_chat(button: Button, origin: str) -> bool:
 
 
 def is_switch(button: Button, name: str) -> bool:
-    """Tell whether a button beside the text box says that it is the switch of that name."""
+    """Tell whether a button beside the text box says that it is the switch with that name."""
     return _is_beside(button) and not _is_else(button, but=name) and _says(button, SWITCHES[name])
 
 
 def tells(selector: str, kind: str = "") -> bool:
-    """Tell whether a selector names what makes a button the control, so that it never fits another one by chance."""
+    """Tell whether a selector names what makes a button the control, so that it never matches another by chance."""
     is_exact = selector.startswith("#") or any(
         one in selector for one in ("[data-test", "[aria-label=", "[title=", ":text-is(")
     )
@@ -122,7 +122,7 @@ def tells(selector: str, kind: str = "") -> bool:
 
 
 def _is_beside(button: Button) -> bool:
-    """Tell whether it is a button of the text box, and leads nowhere else."""
+    """Tell whether it is an enabled button of the text box, and not a link."""
     is_own = button.is_beside and button.distance <= NEAR and button.is_plain
     return is_own and button.is_on and not button.link and _is_button(button.element)
 
@@ -132,7 +132,7 @@ def _is_button(element: Element) -> bool:
 
 
 def _is_else(button: Button, but: str = "") -> bool:
-    """Tell whether one of a button's own names speaks of something else."""
+    """Tell whether one of a button's own names mentions another purpose."""
     found = {match.group() for match in ELSE.finditer(words(" ".join(_names(button.element))))}
     return bool(found - {but})
 
@@ -149,7 +149,7 @@ def _submits(button: Button) -> bool:
 
 
 def _says(button: Button, labels: re.Pattern[str], kind: str = "") -> bool:
-    """Tell whether all labels of a button are of a kind; where it has none, what it shows and its names must be."""
+    """Tell whether all labels of a button are of a kind; without labels, its glyphs or its names must be."""
     shown = [ICON.sub("", "".join(label.split())) for label in button.labels]
     glyphs = [one for one in shown if one and not any(map(str.isalpha, one))]
     if glyphs and not (kind in GLYPHS and all(map(GLYPHS[kind].fullmatch, glyphs))):

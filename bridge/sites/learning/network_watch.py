@@ -1,6 +1,6 @@
-"""Keeps what a page sends and gets while somebody chats: requests by script with their bodies, responses, WebSockets.
+"""Records what a page sends and receives during a chat: requests by scripts with bodies, responses, WebSockets.
 
-Nothing is held or changed. What is kept stays in memory, and is bounded; bodies are never logged.
+No request is paused or changed. The records stay in memory and are bounded; bodies are never logged.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from bridge.tasks import Tasks
 KINDS = ("XHR", "Fetch", "EventSource", "Ping", "Other")
 MOST_CALLS = 1000
 MOST_BYTES = 1 << 23
-"""Bytes that are kept of one call each way."""
+"""The most bytes that are kept of one call, each way."""
 BINARY = 2
-"""The kind of a WebSocket's message whose data is base64."""
+"""The opcode of a WebSocket message whose data is base64."""
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class _Call:
     chunks: list[Chunk] = field(default_factory=list)
     sent: list[Chunk] = field(default_factory=list)
     early: list[tuple[float, dict[str, Any]]] | None = field(default_factory=list)
-    """Data that came before Chromium had told what it holds; None from then on."""
+    """Data received before the result of `streamResourceContent`; None after that."""
     length: int = 0
     is_over: bool = False
 
@@ -53,7 +53,7 @@ class _Call:
 
 
 class NetworkWatch:
-    """Watches the network of one page through a session of its own."""
+    """The watch on the network of one page, through a separate session."""
 
     def __init__(self, session: TabSession, clock: Callable[[], float] = time.monotonic) -> None:
         self._session = session
@@ -61,10 +61,10 @@ class NetworkWatch:
         self._calls: dict[str, _Call] = {}
         self._tasks = Tasks()
         self.last_data = 0.0
-        """When the last piece of a response came."""
+        """When the last data of a response arrived."""
 
     async def start(self) -> None:
-        """Begin to watch."""
+        """Start watching."""
         handlers: dict[str, Callable[[dict[str, Any]], None]] = {
             "Network.requestWillBeSent": self._on_request,
             "Network.responseReceived": self._on_response,
@@ -81,11 +81,11 @@ class NetworkWatch:
         await self._session.send("Network.enable", maxPostDataSize=MOST_BYTES, maxResourceBufferSize=MOST_BYTES)
 
     def calls(self) -> tuple[SeenCall, ...]:
-        """Return what was seen so far; the transports of socket.io are one WebSocket."""
+        """Return the calls so far; the transports of socket.io are joined to one WebSocket."""
         return joined([call.seen() for call in self._calls.values()])
 
     def has_sent(self, words: bytes, since: float) -> bool:
-        """Tell whether a request or a message since then had those words in it."""
+        """Tell whether a request or a message since then contained these bytes."""
         recent = (call for call in self._calls.values() if call.time >= since or call.sent)
         return any(
             words in body
@@ -95,7 +95,7 @@ class NetworkWatch:
         )
 
     async def close(self) -> None:
-        """Stop to watch."""
+        """Stop watching."""
         await self._tasks.close()
 
     def _add(self, event: dict[str, Any], method: str, url: str, body: bytes = b"") -> None:
@@ -128,11 +128,11 @@ class NetworkWatch:
             self._tasks.start(self._arm(event["requestId"], call))
 
     async def _arm(self, request_id: str, call: _Call) -> None:
-        """Have Chromium give the data as it comes; what it holds already stands before that."""
+        """Make Chromium send the data as it arrives; the data buffered before that comes first."""
         try:
             armed = await self._session.send("Network.streamResourceContent", requestId=request_id)
         except (PlaywrightError, BrowserError):
-            return  # it was over already, and its body is fetched whole
+            return  # the response has ended already, and its whole body is fetched
         early, call.early = call.early or [], None
         if data := base64.b64decode(armed["bufferedData"]):
             self._keep(call, data)
@@ -165,7 +165,7 @@ class NetworkWatch:
                 self._tasks.start(self._fetch_whole(event["requestId"], call))
 
     async def _fetch_whole(self, request_id: str, call: _Call) -> None:
-        """Fetch a body that came before it could be read piece by piece."""
+        """Fetch a body that had arrived before it could be streamed."""
         try:
             answer = await self._session.send("Network.getResponseBody", requestId=request_id)
         except (PlaywrightError, BrowserError):
@@ -193,7 +193,7 @@ class NetworkWatch:
 
 
 def as_bytes(body: str, charset: str) -> bytes:
-    """Return the bytes of a body that Chromium has made a text of; without a charset it took them for windows-1252."""
+    """Return the bytes of a body that Chromium decoded to text; without a charset it decoded windows-1252."""
     if charset.lower() not in ("", "windows-1252", "iso-8859-1"):
         return body.encode("utf-8", "replace")
     try:
@@ -203,7 +203,7 @@ def as_bytes(body: str, charset: str) -> bytes:
 
 
 def _byte(character: str) -> bytes:
-    """Return the byte that stands for a character: five have none in Python's table, and stand for themselves."""
+    """Return the windows-1252 byte of a character; five bytes are missing in Python's table and map to themselves."""
     return (
         bytes((ord(character),))
         if ord(character) < 0xA0

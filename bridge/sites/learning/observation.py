@@ -1,4 +1,4 @@
-"""What was seen of chats on a page nobody has described yet: its network, its elements, its address; no I/O."""
+"""The records of chats on a page without a site file: its network, its elements, its address; no I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridge.sites.site_file.page_schema import Menu
 
 
 class Chunk(NamedTuple):
-    """Bytes that came or went at a time, in seconds; of a WebSocket it is one message, whole."""
+    """Bytes received or sent at a time, in seconds; on a WebSocket, one whole message."""
 
     time: float
     data: bytes
@@ -41,22 +41,22 @@ class SeenCall:
 
 @dataclass(frozen=True, slots=True)
 class SeenTurn:
-    """One prompt and all that happened from when it was typed until the page was quiet again."""
+    """One prompt and all that happened from its typing until the page was quiet again."""
 
     prompt: str = field(repr=False)
     began: float
     calls: tuple[SeenCall, ...]
     visible: str = field(default="", repr=False)
-    """The text that appeared in the page as the answer: without its markup, and perhaps with names of buttons."""
+    """The text that appeared in the page as the answer: without markup, and perhaps with names of buttons."""
     wanted: str = field(default="", repr=False)
-    """What the model was asked to repeat."""
+    """The text that the model was asked to repeat."""
     url_before: str = ""
     url_after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """What can be said of an element in a selector, its own and its ancestors', nearest first."""
+    """The features of an element, and of its ancestors, nearest first, from which selectors are made."""
 
     tag: str
     id: str = ""
@@ -64,47 +64,47 @@ class Element:
     attributes: Mapping[str, str] = field(default_factory=dict)
     text: str = ""
     drawing: str = ""
-    """What its picture is known by: the beginning of a path, the address of a symbol, the name of an icon."""
+    """What identifies its icon: the beginning of a path, the address of a symbol, or a name."""
     above: tuple[Element, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A visible element that can be clicked, and what decides whether it may be taken for a control that has moved."""
+    """A visible clickable element, with the features that decide whether it is a moved control."""
 
     element: Element
     number: int = 0
-    """Tells the elements of a document apart."""
+    """Identifies the element in its document."""
     labels: tuple[str, ...] = ()
-    """What it is called by: its text, its accessible names, its descriptions."""
+    """Its text, accessible names and descriptions."""
     link: str = ""
-    """Where a click on it leads."""
+    """The address to which a click on it leads."""
     distance: int = 0
     """Pixels from the text box."""
     is_on: bool = True
     """Whether it is not disabled."""
     is_beside: bool = False
-    """Whether it is in the form and the dialog of the text box, and no other text box is as near to it."""
+    """Whether it is in the form and the dialog of the text box, and no other text box is as near."""
     is_plain: bool = True
-    """Whether it opens no menu, and neither holds other controls, nor is part of one, nor lies below something."""
+    """Whether it opens no menu, contains no controls, is not part of one, and is not covered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A visible element that may be a switch or open a menu, and how it stands."""
+    """A visible element that may be a switch or open a menu, and its state."""
 
     button: Button
     standing: Mapping[str, str] = field(default_factory=dict)
-    """What its attributes, or the tick of a checkbox, say of its state."""
+    """The attributes that may show its state; `checked` for a checkbox."""
     popup: str = ""
-    """What it opens, by `aria-haspopup`."""
+    """Its `aria-haspopup`."""
     radios: int = 0
-    """How many entries to choose from it shows at all times."""
+    """The number of radio buttons that it always shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class MenuEntry:
-    """An entry of a menu that is open."""
+    """An entry of an open menu."""
 
     element: Element
     number: int
@@ -115,34 +115,34 @@ class MenuEntry:
 
 @dataclass(frozen=True, slots=True)
 class SeenSwitch:
-    """A switch of the page that was turned once, and the turn whose prompt was sent while it stood the other way."""
+    """A switch of the page that was changed once, and the turn that was sent while it was changed."""
 
     name: str
     selectors: tuple[str, ...]
     attribute: str
-    """What shows how it stands: an attribute, or `checked` for the tick of a checkbox."""
+    """What shows its state: an attribute, or `checked` for a checkbox."""
     on: str
-    """Value of the attribute where it is on."""
+    """The value of the attribute while it is on."""
     was_on: bool
-    """How it stood when the page was opened."""
+    """Whether it was on when the page was opened."""
     turn: SeenTurn
     open: tuple[str, ...] = ()
-    """What opens the menu in which it stands."""
+    """Selectors of what opens the menu that contains it."""
     close: str = ""
     """How that menu is closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeenMenu:
-    """The page's choice of a model, and for each entry that was tried the turn that was sent with it."""
+    """The page's choice of a model, with the turn that was sent for each entry tried."""
 
     menu: Menu
     names: tuple[str, ...]
-    """What all of its entries are called."""
+    """The names of all entries."""
     tried: Mapping[str, SeenTurn]
-    """The entries that were tried, by name."""
+    """The turns of the entries that were tried, by name."""
     is_shown: bool
-    """Whether what opens it shows the name of the chosen entry."""
+    """Whether its trigger shows the name of the chosen entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class SeenControls:
 
     switches: tuple[SeenSwitch, ...] = ()
     after: SeenTurn | None = None
-    """A turn that was sent when all switches stood as at first again."""
+    """A turn that was sent after all switches were changed back."""
     menu: SeenMenu | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
-    """Why one was not learned, by the name of its table."""
+    """Why a control was not learned, by the name of its table."""

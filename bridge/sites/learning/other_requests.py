@@ -1,4 +1,4 @@
-"""Finds what tells the prompt from other requests to its address, or other messages on its socket; no I/O."""
+"""Finds what distinguishes the prompt from other requests to its address, or messages on its socket; no I/O."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from bridge.sites.site_file.body_codecs import read_request
 
 
 def prompts_own(prompts: Sequence[Carrier], turns: Sequence[SeenTurn], paths: Sequence[str]) -> Guard:
-    """Return the conditions of the prompt's request; none where no other request goes where it goes.
+    """Return the conditions that only the prompt's request meets; none if no other request has its address.
 
-    A socket has other messages, such as one that stops an answer, though none may have been seen.
+    A socket may carry other messages, such as one that stops an answer, even if none was seen.
     """
     rest = [_read(request, prompts[0]) for request in _others(prompts, turns)]
     if not rest and not prompts[0].call.is_socket:
         return {}
     found = guards([_framed(one.leaves) for one in prompts], rest, paths[0] if paths else "") or []
     has_text = any(path in frame.texts for frame in rest for path in paths[:1])
-    if paths and not has_text:  # the simplest of all: the others have no text where the prompt is
+    if paths and not has_text:  # the simplest condition: the others have no text at the prompt's path
         return {paths[0]: {"matches": ""}}
     return as_when(found[0]) if len(found) == 1 else {}
 
 
 def _others(prompts: Sequence[Carrier], turns: Sequence[SeenTurn]) -> Iterator[PageRequest]:
-    """Yield the requests of the same kind, or the messages of the same socket, without those that are prompts."""
+    """Yield the requests of the same kind, or the messages of the same socket, except the prompts."""
     kind, times = kind_of(prompts[0].call), {one.time for one in prompts}
     calls = {call.number: call for turn in turns for call in turn.calls if kind_of(call) == kind}
     for call in calls.values():

@@ -1,4 +1,4 @@
-"""Draws the page's half of a site file from what was found out on the page; no I/O."""
+"""Derives the page's half of a site file from what was learned on the page; no I/O."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST = 3
 
 @dataclass(frozen=True, slots=True)
 class NewChat:
-    """How a new chat is begun: `path` is its address; `buttons` begin one where the address does not."""
+    """How a new chat begins: `path` is its address; `buttons` begin one if loading the address does not."""
 
     path: str
     is_empty: bool
@@ -26,12 +26,12 @@ class NewChat:
 
 @dataclass(frozen=True, slots=True)
 class LoginSigns:
-    """What differs between the page of somebody signed in and that of a stranger, as signs of a site file."""
+    """The differences between a signed-in page and a stranger's, as signs of a site file."""
 
     signed_in: tuple[Mapping[str, str], ...] = ()
     signed_out: tuple[Mapping[str, str], ...] = ()
     is_open: bool = False
-    """Whether a stranger gets the same page, text box and all."""
+    """Whether a stranger gets the same page with the text box."""
 
 
 def page_findings(
@@ -44,9 +44,9 @@ def page_findings(
     ids: Ids,
     hosts: Sequence[str],
 ) -> Iterator[Finding]:
-    """Return all fields but those of `request` and `answer`."""
+    """Yield all fields except those of `request` and `answer`."""
     origin = "://".join(urlsplit(url)[:2])
-    yield Finding("name", name, CERTAIN, "as it was asked for, or from the address")
+    yield Finding("name", name, CERTAIN, "as given, or from the address")
     yield Finding("title", title or name, GUESSED, "from the page's title")
     yield Finding("evidence", f"learned from the page at {origin} on {date.today().isoformat()}")
     yield Finding("start_url", origin)
@@ -62,7 +62,7 @@ def page_findings(
     yield from _login(login)
     yield from _composer(learned, new_chat)
     for selector, closers in dict(learned.dialogs).items():
-        yield Finding("dialogs", {"selector": selector, "close": closers}, GUESSED, "it lay over the page")
+        yield Finding("dialogs", {"selector": selector, "close": closers}, GUESSED, "it covered the page")
 
 
 def _new_chat_url(new_chat: NewChat) -> Finding:
@@ -77,7 +77,7 @@ def _login(login: LoginSigns) -> Iterator[Finding]:
             "login.guest", value=True, certainty=CERTAIN, why="a fresh browser shows the same page, and may chat"
         )
         return
-    yield Finding("login.settle", 1.0, GUESSED, "seconds in which signs of being signed out may still come")
+    yield Finding("login.settle", 1.0, GUESSED, "seconds within which signs of being signed out may appear")
     if login.signed_in:
         yield Finding("login.signed_in", list(login.signed_in), GUESSED, "there now, and not in a fresh browser")
     if login.signed_out:
@@ -88,13 +88,13 @@ def _login(login: LoginSigns) -> Iterator[Finding]:
 
 def _composer(learned: Learned, new_chat: NewChat) -> Iterator[Finding]:
     if learned.box:
-        yield Finding("composer.box", list(learned.box), CERTAIN, "it took the prompts")
+        yield Finding("composer.box", list(learned.box), CERTAIN, "it accepted the prompts")
     else:
-        yield Finding("composer.box", ["textarea"], NEEDED, "no lasting selector fits the text box alone")
+        yield Finding("composer.box", ["textarea"], NEEDED, "no lasting selector matches only the text box")
     yield Finding("composer.fill", learned.filling, CERTAIN, "the prompts could be read back from the box")
     send = "enter" if learned.sends_by_enter else "button"
     if learned.sends_by_enter is None:
-        yield Finding("composer.send", "enter", GUESSED, "it was not seen how the prompt was sent")
+        yield Finding("composer.send", "enter", GUESSED, "the bridge did not see how the prompt was sent")
     else:
         yield Finding("composer.send", send, CERTAIN, "it sent the prompts")
     if learned.send_button:
@@ -123,11 +123,11 @@ def _idle(learned: Learned) -> list[str]:
 
 
 def _messages(learned: Learned) -> Finding:
-    """Choose selectors that fit nothing in a new chat, and twice as much after the second turn as after the first."""
+    """Choose selectors with no match in a new chat, and twice as many after the second turn as after the first."""
     gone = {one: counts for one, counts in learned.messages.items() if len(counts) > 1 and counts[-1] == 0 < counts[0]}
     steady = [one for one, counts in gone.items() if len(counts) > 2 and counts[1] == 2 * counts[0]]
     if steady:
         return Finding("composer.messages", steady[:MOST], CERTAIN, "one more with each answer, none in a new chat")
     if gone:
         return Finding("composer.messages", list(gone)[:MOST], GUESSED, "there with an answer, none in a new chat")
-    return Finding("composer.messages", None, NEEDED, "no selector fits the messages of a chat and nothing else")
+    return Finding("composer.messages", None, NEEDED, "no selector matches the messages of a chat and nothing else")

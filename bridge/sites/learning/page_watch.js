@@ -1,6 +1,6 @@
-// What the page shows while somebody chats, for `page_watch.py`: an object whose methods are called by name.
-// Everything is bounded; nothing is left in the page but listeners and observers, which end with its document. Numbers
-// begin behind `base`, so that those of two documents differ; `phase` is the one of the chat that goes on.
+// Records what the page shows during a chat, for `page_watch.py`, which calls the methods of this object by name.
+// Everything is bounded; only listeners and observers are left in the page, and they end with its document. Numbers
+// begin after `base`, so that those of two documents differ; `phase` is the current one of the chat.
 (origin, base, phase) => {
   const MOST_NODES = 20000, MOST_TEXT = 200000, MOST_LOOKS = 400, EVERY = 60;
   const CLICKABLE = "button, a[href], input[type=submit], input[type=button], [role=button], [role=link], [tabindex], " +
@@ -62,7 +62,7 @@
     above: ancestors(element).slice(1, 7).map(own),
   });
 
-  // what an element is called by, for whomever: its text, its names, its descriptions
+  // all names and descriptions of an element, visible or for assistive technology
   const LABELS = ["aria-label", "aria-placeholder", "aria-description", "placeholder", "data-placeholder", "title", "alt", "data-tooltip", "data-title"];
   const NAMED = "img[alt], svg title, [aria-label], [title], [data-placeholder], [data-slate-placeholder], [contenteditable=false]";
   const labels = element => {
@@ -74,7 +74,7 @@
   };
 
   const looks = new Map();  // a look of an element -> {key, element, facts, phases}
-  const fresh = new Set();  // looks that were not read since they, or their phases, were new
+  const fresh = new Set();  // looks that are new, or have a new phase, since the last read
   const numbers = new WeakMap();
   let count = base, box = null, changedAt = performance.now();
   const distance = element => {
@@ -100,7 +100,7 @@
     }
   };
 
-  // what may be turned, open a menu, or be an entry of one, and how it stands
+  // switches, elements that may open a menu, entries of menus, and their states
   const CHECKBOX = "input[type=checkbox]";
   const SWITCH = CHECKBOX + ", [aria-pressed], [role=switch], [role=checkbox], [aria-checked]";
   const MENU = "button, [role=button], [role=combobox], [aria-haspopup], select, [role=radiogroup]";
@@ -116,9 +116,9 @@
     const named = shown.filter(one => one.matches(ENTRY));
     return (named.length ? named : shown).slice(0, 60);
   };
-  let closed = new Set();  // what was seen before a menu was opened
+  let closed = new Set();  // the possible entries that were visible before a menu was opened
 
-  // what decides whether a button may be taken for a control that has moved
+  // the features that decide whether a button is a moved control
   const CONTROL = "a[href], area[href], button, input, textarea, select, summary, [role=button], [role=link], [role=menuitem], [onclick], [contenteditable]";
   const FIELD = EDITABLE + ", input[type=search], input[type=email], input[type=password], input[type=tel], input[type=url], input[type=date]";
   const PERSONAL = "input[type=email], input[type=password], input[type=tel], input[type=url], input[type=date]";
@@ -126,7 +126,7 @@
   const HOME = "form, " + ASIDE;
   const home = element => ancestors(element).slice(1).find(one => one.matches(HOME)) ?? null;
   const others = box => all(FIELD).filter(one => isVisible(one) && !ancestors(one).includes(box) && !ancestors(box).includes(one));
-  // whether a button belongs to the text box: in the same form and dialog, and not to another box that is as near
+  // whether a button belongs to the text box: it is in the same form and dialog, and no other box is as near
   const isBeside = (element, fields) => {
     const around = ancestors(box), shared = ancestors(element).find(one => around.includes(one));
     return !!shared && home(element) === home(box) && !fields.some(one => ancestors(one).includes(shared));
@@ -138,8 +138,8 @@
   const isCovered = element => {
     const place = element.getBoundingClientRect();
     const [x, y] = [place.x + place.width / 2, place.y + place.height / 2];
-    if (x < 0 || y < 0 || x > innerWidth || y > innerHeight) return false;  // it is scrolled to before it is clicked
-    const hit = element.getRootNode().elementFromPoint?.(x, y);  // none where the element is not in the page any more
+    if (x < 0 || y < 0 || x > innerWidth || y > innerHeight) return false;  // it is scrolled into view before a click
+    const hit = element.getRootNode().elementFromPoint?.(x, y);  // none if the element is no longer in the page
     return !(hit && element.contains(hit));
   };
   const judged = (element, fields) => {
@@ -174,7 +174,7 @@
   observe();
   const timer = setInterval(() => { observe(); if (phase !== "idle") sample(); }, 250);
 
-  // the last thing that a person did before the prompt went out
+  // the last action of a person before the prompt was sent
   let last = "";
   addEventListener("keydown", event => { if (event.key === "Enter" && event.isTrusted) last = "enter"; }, true);
   addEventListener("pointerdown", event => {
@@ -183,7 +183,7 @@
     if (target) last = target;
   }, true);
 
-  // an element that lays out its children in place of itself has no box, and counts as hidden
+  // an element with `display: contents` has no box and is not visible, but its children are
   const isHidden = element => element.checkVisibility && !element.checkVisibility() && getComputedStyle(element).display !== "contents";
   const texts = () => {
     const found = [];
@@ -208,7 +208,7 @@
     const chain = ancestors(parent(nodes[0]) ?? nodes[0].parentNode);
     return chain.find(one => nodes.every(node => ancestors(parent(node)).includes(one))) ?? null;
   };
-  // the nodes that together say `wanted`, the last time that it is said
+  // the nodes of the last occurrence of `wanted`
   const saying = (nodes, wanted) => {
     if (!wanted) return [];
     const pieces = nodes.map(node => letters(node.data)), at = pieces.join("").lastIndexOf(wanted);
@@ -222,7 +222,7 @@
     return found;
   };
   const weight = nodes => nodes.reduce((sum, node) => sum + letters(node.data).length, 0);
-  // the smallest element that has nearly all of what is new
+  // the smallest element with nearly all of the new text
   const narrowed = fresh => {
     let at = document.body ?? document.documentElement, inside = fresh;
     for (let depth = 0; depth < 200; depth++) {

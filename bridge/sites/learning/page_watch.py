@@ -1,7 +1,7 @@
-"""Asks the script of `page_watch.js` in the page: what is clickable when, and what appeared as the answer.
+"""Calls the script of `page_watch.js` in the page: what is clickable when, and what appeared as the answer.
 
-The script is given to documents of the site's own origin only, and is asked there only. What it saw of the buttons is
-kept here: a page may reload at any time, and its script is gone with the document.
+The script runs only in documents of the site's own origin. The observed buttons are kept here, because a page may
+reload at any time, which ends the script with its document.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ SCRIPT = files("bridge.sites.learning").joinpath("page_watch.js").read_text("utf
 CALL = "([script, name, given]) => script.guard() ? script[name](...given) : null"
 MOST_TRIED = 40
 KEPT = 3
-"""How many selectors of an element are kept."""
+"""The most selectors that are kept for an element."""
 VISIBLE = " >> visible=true"
 IDLE = "idle"
 """The phase before the first chat."""
 DOCUMENT = 100_000
-"""Numbers of elements and looks that a document has for itself."""
+"""The range of numbers for the elements and looks of one document."""
 MOST_LOOKS = 10_000
 T = TypeVar("T")
 
 
 class Look(NamedTuple):
-    """How something that can be clicked looked, and in which phases of which turns."""
+    """One appearance of a clickable element, and the phases of the turns in which it was seen."""
 
     element: Element
     number: int
-    """Tells elements apart: one may have several looks."""
+    """Identifies the element, which may have several looks."""
     distance: int
     """Pixels from the text box."""
     is_disabled: bool
@@ -52,7 +52,7 @@ class Look(NamedTuple):
 
 
 class PageWatch:
-    """Watches one page of the site at `origin`; its script is made again for each document."""
+    """The watch on one page of the site at `origin`; its script is compiled again for each document."""
 
     def __init__(self, page: Page, origin: str) -> None:
         self.page = page
@@ -64,20 +64,20 @@ class PageWatch:
 
     @property
     def documents(self) -> int:
-        """Return how many documents were watched."""
+        """Return the number of documents watched."""
         return self._documents
 
     async def ask(self, name: str, *given: object) -> Any:
-        """Call a function of the script; in a new document, where the page moved on meanwhile."""
+        """Call a function of the script; call it again in the new document if the page navigated meanwhile."""
         return await self._retried(partial(self._ask, name, given))
 
     async def mark(self, turn: int, *phases: str) -> None:
-        """Begin phases of a turn, one after the other; what can be clicked now is noted in each of them."""
+        """Begin phases of a turn, one after the other; the clickable elements are recorded in each of them."""
         self._phase = f"{turn}:{phases[-1]}"
         await self.ask("mark", *(f"{turn}:{phase}" for phase in phases))
 
     async def element(self, name: str, *given: object) -> ElementHandle | None:
-        """Return the element that a function of the script finds, to be `held`."""
+        """Return the element that a function of the script finds, or None; the caller disposes of it (`held`)."""
         return (await self._retried(partial(self._find, name, given))).as_element()
 
     async def elements(self, name: str) -> list[ElementHandle]:
@@ -85,7 +85,7 @@ class PageWatch:
         return await self._retried(partial(self._find_all, name))
 
     async def looks(self) -> list[Look]:
-        """Return all looks of what could be clicked, in this document and those before."""
+        """Return all looks of clickable elements, in this document and the previous ones."""
         fresh = await self.ask("freshLooks") or []
         for one in fresh[: MOST_LOOKS - len(self._looks)]:
             self._looks[one["key"]] = Look(
@@ -94,15 +94,15 @@ class PageWatch:
         return list(self._looks.values())
 
     async def buttons(self) -> list[Button]:
-        """Return what can be clicked now, and how each of them stands to the text box."""
+        """Return the clickable elements, and their relation to the text box."""
         return [_button(one) for one in await self.ask("buttons") or []]
 
     async def switches(self) -> list[Control]:
-        """Return what can be clicked now and shows a state of its own."""
+        """Return the clickable elements that show a state."""
         return [Control(_button(one), _texts(one["standing"])) for one in await self.ask("switches") or []]
 
     async def menus(self) -> list[Control]:
-        """Return what may open a menu, or is a list to choose from."""
+        """Return the elements that may open a menu, or are a list to choose from."""
         found = await self.ask("menus") or []
         return [Control(_button(one), popup=str(one["popup"]), radios=int(one["radios"])) for one in found]
 
@@ -114,17 +114,17 @@ class PageWatch:
         ]
 
     async def described(self, element: ElementHandle) -> Element:
-        """Return what can be said of an element."""
+        """Return the description of an element."""
         return element_of(await self.page.evaluate(CALL, [await self._known(), "describe", [element]]))
 
     async def lasting(self, element: ElementHandle) -> tuple[str, ...]:
-        """Return the selectors that fit this element alone among the visible ones, the most lasting first."""
+        """Return the selectors that match only this element among the visible ones, the most lasting first."""
         fitting = await self.fitting(selectors(await self.described(element)), element)
         strong = [one for one in fitting if not is_weak(one)]
         return tuple(strong or fitting[:1])
 
     async def fitting(self, tried: Sequence[str], element: ElementHandle) -> tuple[str, ...]:
-        """Return those of the selectors that fit this element alone among the visible ones."""
+        """Return up to `KEPT` of the selectors that match only this element among the visible ones."""
         found: list[str] = []
         for selector in tried[:MOST_TRIED]:
             if len(found) < KEPT and await self.is_only(selector, element):
@@ -132,12 +132,12 @@ class PageWatch:
         return tuple(found)
 
     async def is_only(self, selector: str, element: ElementHandle) -> bool:
-        """Tell whether a selector has one visible element, and that is this one."""
+        """Tell whether this element is the only visible match of a selector."""
         found = await self.page.query_selector_all(selector + VISIBLE)
         return len(found) == 1 and bool(await found[0].evaluate("(one, other) => one === other", element))
 
     async def count(self, selector: str) -> int:
-        """Return how many visible elements a selector has."""
+        """Return the number of visible matches of a selector."""
         return len(await retried(lambda: self.page.query_selector_all(selector + VISIBLE)))
 
     async def _ask(self, name: str, given: Sequence[object]) -> Any:
@@ -159,7 +159,7 @@ class PageWatch:
         self._script = None
 
     async def end(self) -> None:
-        """Take what watches out of the page, if it is still there."""
+        """Stop the script, if its document is still there."""
         script, self._script = self._script, None
         if script is not None:
             async with held(script):
@@ -177,7 +177,7 @@ class PageWatch:
 
 
 def _turns(phases: Sequence[str]) -> dict[int, frozenset[str]]:
-    """Return the phases of each turn, of phases as `PageWatch.mark` names them."""
+    """Return the phases by turn, from names as in `PageWatch.mark`."""
     turns: dict[int, frozenset[str]] = {}
     for turn, _, phase in (one.rpartition(":") for one in phases):
         turns[int(turn or 0)] = turns.get(int(turn or 0), frozenset()) | {phase}
@@ -196,7 +196,7 @@ def _texts(said: Mapping[str, Any]) -> dict[str, str]:
 
 
 def element_of(said: Mapping[str, Any]) -> Element:
-    """Return what the page said of an element."""
+    """Return an element from the script's description of it."""
     above = tuple(element_of(one) for one in _list(said.get("above")))
     return Element(
         str(said["tag"]), str(said.get("id") or ""), tuple(map(str, _list(said.get("classes")))),

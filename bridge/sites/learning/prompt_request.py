@@ -1,4 +1,4 @@
-"""Finds the request, or the message of a WebSocket, that carried a prompt, and where it is in there."""
+"""Finds the request, or the message of a WebSocket, that carried a prompt, and the prompt's place in it."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _ID = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """A request with the prompt in it, read by a codec."""
+    """A request that carries the prompt, parsed by a codec."""
 
     call: SeenCall
     codec: Codec
     leaves: tuple[Leaf, ...]
     prompts: tuple[Leaf, ...]
-    """The texts that are the prompt, and nothing else."""
+    """The texts that are exactly the prompt."""
     time: float
     is_exact: bool = True
 
     def value(self, path: str) -> Any:
-        """Return the value at a path counted either way; None where there is none."""
+        """Return the value at a path, counted from either end; None if there is none."""
         return next((leaf.value for leaf in self.leaves if path in (leaf.path, leaf.from_end)), None)
 
 
@@ -71,7 +71,7 @@ def _read(call: SeenCall, body: bytes, time: float, codecs: Sequence[Codec], pro
 
 
 def prompt_paths(found: Sequence[Carrier]) -> tuple[str, ...]:
-    """Return the paths at which each of the requests has its prompt, and not something else."""
+    """Return the paths at which every request has its prompt."""
     ways = [{path for leaf in one.prompts for path in (leaf.path, leaf.from_end)} for one in found]
     shared = set.intersection(*ways) if ways else set()
     chosen: list[str] = []
@@ -88,7 +88,7 @@ def is_exact(turn: SeenTurn) -> bool:
 
 
 def failed_send(turn: SeenTurn) -> str:
-    """Return why the request with the prompt failed, where none came through; empty where one did, or none was seen."""
+    """Return why the request with the prompt failed; empty if one succeeded, or none was seen."""
     calls = [one.call for one in carriers(turn) if not one.call.is_socket]
     if not calls or any(200 <= call.status < 400 for call in calls):
         return ""
@@ -96,7 +96,7 @@ def failed_send(turn: SeenTurn) -> str:
 
 
 def address_pattern(urls: Iterable[str]) -> str:
-    """Return the path of addresses of one kind, with `*` for what differs or is an id."""
+    """Return the path of similar addresses, with `*` for segments that differ or are ids."""
     paths = [urlsplit(url).path.split("/") for url in urls]
     if len({len(path) for path in paths}) != 1:
         return "/".join(paths[0])

@@ -1,4 +1,4 @@
-"""Joins the transports of socket.io: what a page polls and posts before it has a WebSocket belongs to that; no I/O."""
+"""Joins the transports of socket.io: what a page polls and posts before its WebSocket opens belongs to it; no I/O."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bridge.sites.site_file.socket_packets import SEPARATOR
 
 
 def joined(calls: Sequence[SeenCall]) -> tuple[SeenCall, ...]:
-    """Return calls with those of socket.io to one address as one WebSocket, which stands where the first one was."""
+    """Return the calls with those of socket.io to one address joined to one WebSocket, in place of the first."""
     sessions: dict[str, list[SeenCall]] = {}
     for call in calls:
         if _is_socketio(call):

@@ -1,4 +1,4 @@
-"""The texts at one path of a stream's frames, one after the other, and how they make up one text."""
+"""Collects the texts at each path of a stream's frames, and finds out how they make up one text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bridge.sites.learning.json_leaves import Leaf, leaves
 from bridge.sites.learning.letters import Overlap, belonging, letters, overlap
 
 BARE = "$text"
-"""Path of a payload that is bare text."""
+"""The path of a payload that is plain text."""
 EVENT = "$event"
 MOST_FRAMES = 20_000
 LONGEST_PLAIN = 60
@@ -28,19 +28,19 @@ class ReadFrame:
 
     @cached_property
     def texts(self) -> Mapping[str, str]:
-        """Return the texts by path, counted either way."""
+        """Return the texts by path, counted from either end."""
         texts = {path: leaf.value for leaf in self.leaves if isinstance(leaf.value, str) for path in leaf[:2]}
         return texts | ({BARE: self.frame.document} if isinstance(self.frame.document, str) else {})
 
     @cached_property
     def plain(self) -> Mapping[str, str | bool | int]:
-        """Return what conditions can be about: short texts, numbers, truth values, and the name of the event."""
+        """Return the values that conditions can use: short texts, numbers, booleans, and the name of the event."""
         found = {leaf.path: leaf.value for leaf in self.leaves if _is_plain(leaf.value)}
         return found | ({EVENT: self.frame.event} if self.frame.event else {})
 
     @cached_property
     def paths(self) -> frozenset[str]:
-        """Return all paths at which there is something, those of objects included."""
+        """Return all paths with a value, including those of objects."""
         return frozenset(prefix for leaf in self.leaves for prefix in _prefixes(leaf.path))
 
 
@@ -56,7 +56,7 @@ def _prefixes(path: str) -> Iterator[str]:
 
 
 def read_frames(streams: Iterable[Stream]) -> list[ReadFrame]:
-    """Read the documents of some streams, in order of time."""
+    """Return the frames of some streams with their values, in order of time."""
     frames = sorted((frame for stream in streams for frame in stream.frames), key=lambda frame: frame.time)
     return [_read(frame) for frame in frames[:MOST_FRAMES]]
 
@@ -70,7 +70,7 @@ def _read(frame: Frame) -> ReadFrame:
 
 @dataclass(frozen=True)
 class Track:
-    """The texts at a path: frame by number, text."""
+    """The texts at a path, each with the number of its frame."""
 
     path: str
     values: tuple[tuple[int, str], ...]
@@ -82,30 +82,30 @@ class Track:
 
     @cached_property
     def mode(self) -> Literal["delta", "cumulative"]:
-        """Tell whether each text adds to those before, or repeats them and goes on."""
+        """Return whether each text adds to the previous ones, or repeats and extends them."""
         full = [one for one in self.bare if one]
         grown = sum(later.startswith(earlier) for earlier, later in pairwise(full))
         return "cumulative" if len(full) > 1 and grown * 2 > len(full) - 1 and len(full[-1]) > len(full[0]) else "delta"
 
     @cached_property
     def pieces(self) -> list[str]:
-        """Return what each text adds."""
+        """Return the letters that each text adds."""
         if self.mode == "delta":
             return self.bare
         before = ["", *self.bare]
         return [now.removeprefix(then) for then, now in zip(before, self.bare, strict=False)]
 
     def overlap(self, truth: str) -> Overlap:
-        """Return how much of the truth is in the track."""
+        """Return the overlap of the track with the truth."""
         return overlap("".join(self.pieces), truth)
 
     def belonging(self, truth: str) -> list[bool]:
-        """Tell of each value whether it is a part of the truth."""
+        """Tell for each value whether it is part of the truth."""
         return belonging(self.pieces, self.overlap(truth).marks)
 
 
 def tracks_of(frames: Sequence[ReadFrame]) -> dict[str, Track]:
-    """Return the tracks of all paths at which there is any text."""
+    """Return the tracks of all paths with any text."""
     found: dict[str, list[tuple[int, str]]] = {}
     for number, frame in enumerate(frames):
         for path, text in frame.texts.items():

@@ -13,10 +13,10 @@ from pathlib import Path
 from bridge.bench.figures import BenchReport, Figure
 from bridge.settings import Section, Settings
 from bridge.settings_sources import describe
-from bridge.sites.site_file.field_list import tables
 from tests import fault_table, policy_table
 from tests.clients import saved_characters
 from tests.docs import example_settings, grafana_dashboard, metrics_table, packages
+from tests.docs.site_file_fields import tables
 from tests.real_pages import contract_table
 from tests.sites import contract_points
 

@@ -240,9 +240,9 @@ class ChatTrial:
         length = -1
         while True:
             await self.watch.looks()  # collected now, because the page may reload before the end
-            now, self_length = self._clock(), int(await self.watch.ask("length") or 0)
-            if self_length != length:
-                length, changed = self_length, now
+            now, current = self._clock(), int(await self.watch.ask("length") or 0)
+            if current != length:
+                length, changed = current, now
             since = now - max(changed, self._network.last_data)
             quiet = since > QUIET or now - changed > SILENT or (since > QUIET_STOPPED and await self._has_stopped())
             if quiet and (now - began > FIRST_LIMIT or await self._has_answer(canary)):

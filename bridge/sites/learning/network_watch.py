@@ -204,10 +204,4 @@ def as_bytes(body: str, charset: str) -> bytes:
 
 def _byte(character: str) -> bytes:
     """Return the windows-1252 byte of a character; five bytes are missing in Python's table and map to themselves."""
-    return (
-        bytes((ord(character),))
-        if ord(character) < 0xA0
-        else character.encode("cp1252")
-        if ord(character) > 0xFF
-        else bytes((ord(character),))
-    )
+    return bytes((ord(character),)) if ord(character) <= 0xFF else character.encode("cp1252")

@@ -17,6 +17,7 @@ from bridge.errors import BridgeError
 from bridge.printable import as_line
 from bridge.sites.contract import ConversationGone, Decoder, SiteDriver, Turn
 from bridge.sites.drift import MovedControl
+from bridge.sites.prompt_text import as_typed
 from bridge.sites.send_limits import READY_SHARE
 from bridge.sites.site_file.chat_page import ChatPage
 from bridge.sites.site_file.composer_send import ComposerSend
@@ -111,7 +112,7 @@ class DataDriver(SiteDriver):
         await self._chat.dialogs.close()
         if refusal := await self._unsent.refusal(self._composer.sending):
             raise refusal
-        return await self._composer.submit(turn.prompt.replace("\r\n", "\n").replace("\r", "\n"))
+        return await self._composer.submit(as_typed(turn.prompt))
 
     def refused(self, reply: Reply) -> BridgeError | None:
         """Return why a prompt cannot be sent, if the reply to one of the page's calls says so."""

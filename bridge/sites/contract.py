@@ -114,7 +114,7 @@ class SiteDriver(ABC):
     """URL paths (`*` matches anything) from which the page loads an answer whose stream broke; their responses then
     go to the decoder."""
     models: ClassVar[tuple[Model, ...]]
-    """Base names that clients may ask for; `chat.model_names` adds `-think`, `-search`, `-silent` and the like."""
+    """Base names that clients may request; `chat.model_names` adds `-think`, `-search`, `-silent` and the like."""
     min_interval: ClassVar[float]
     """Seconds between two sends of one account, for a human pace."""
 
@@ -258,7 +258,7 @@ class SiteDriver(ABC):
         A page that is still processing the prompt has only taken too long.
         """
         if is_at_work:
-            return SendTimeout("The page was still at work on the prompt, and has sent nothing.")
+            return SendTimeout("The page was still processing the prompt, and has sent nothing.")
         called = f"; it called {', '.join(calls)}" if calls else ""
         return SiteChanged(f"The page sent nothing{called}.")
 
@@ -291,7 +291,7 @@ def contradiction(driver: type[SiteDriver]) -> str | None:
     """Return which of a driver's attributes contradict each other, or None."""
     strange = [host for host in driver.answer_hosts if host not in driver.hosts and not is_named(host, driver.hosts)]
     if strange:
-        return f"answer_hosts names {', '.join(strange)}, which hosts does not"
+        return f"answer_hosts names {', '.join(strange)}, but hosts does not"
     if driver.answer_is_separate and driver.is_generating is SiteDriver.is_generating:
         return "is_generating is missing: without it the bridge cannot tell when a separate answer has stopped"
     if driver.prompt_by_socket and not driver.socket_paths:

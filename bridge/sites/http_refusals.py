@@ -37,14 +37,14 @@ def refused_by_status(response: PageResponse, now: datetime) -> SiteError | None
     status = response.status
     html = response.content_type == HTML
     if is_challenge(response):
-        return HumanNeeded("The site wants a check of the browser before it answers.")
+        return HumanNeeded("The site asks for a browser check before it answers.")
     if status in (401, 403):
         json_body = response.content_type == "application/json"
         return LoginRequired(f"The account is not signed in (HTTP {status}).") if json_body else block_page()
     if error := overload(status, _seconds(response.headers, now)):
         return error
     if status in AT_WORK:
-        return SiteBusy(f"The site is at work on something else (HTTP {status}).")
+        return SiteBusy(f"The site is busy with something else (HTTP {status}).")
     if html or status == 202:
         return block_page()
     return None if status < 300 else SiteChanged(f"The site refused the page's own request (HTTP {status}).")
@@ -60,7 +60,7 @@ def quote(value: object) -> str:
 
 def block_page() -> HumanNeeded:
     """Return the error for a web page in place of an answer."""
-    return HumanNeeded("The site answered with a web page in place of a stream: it wants a human to look.")
+    return HumanNeeded("The site answered with a web page in place of a stream: a person should look at it.")
 
 
 def _seconds(headers: Mapping[str, str], now: datetime) -> float | None:

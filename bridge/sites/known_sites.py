@@ -24,8 +24,8 @@ from bridge.sites.site_file.schema import load_site_file
 
 SHIPPED = Path(__file__).parent / "files"
 CHOICE = (
-    "name one of `bridge sites list`, the path of a .toml file, or a module of your own by its dotted path that has a "
-    "class Driver"
+    "name one of `bridge sites list`, the path of a .toml file, or the dotted path of your own module with a class "
+    "Driver"
 )
 
 
@@ -58,7 +58,7 @@ def find_site(name: str, own_files: Path | None = None) -> KnownSite:
     if own := _own(name, own_files):
         hides = others[0] if others else ""
         if hides:
-            logger.info("The site '{}' is taken from {}, and not from {}", name, own, hides)
+            logger.info("The site '{}' is loaded from {} instead of {}", name, own, hides)
         return _from_file(name, own)._replace(hides=hides)
     if (file := _shipped(name)) and not _module_of(name):
         return _from_file(name, Path(file))
@@ -111,9 +111,7 @@ def _from_file(name: str, path: Path) -> KnownSite:
         raise SetupError(f"Unknown site '{name}': the file cannot be read ({error.strerror}); {CHOICE}.") from error
     driver = _driver_in(path, found.st_mtime_ns, found.st_size)
     if not name.endswith(".toml") and driver.site.name != name:
-        raise SetupError(
-            f"The site file {path} has name = '{driver.site.name}'; write '{name}', as the file is called."
-        )
+        raise SetupError(f"The site file {path} has name = '{driver.site.name}'; write '{name}', the name of the file.")
     return KnownSite(name, driver, str(path))
 
 

@@ -17,7 +17,7 @@ NO_ROOM = "The bridge cannot write the files for the browser: {}."
 
 def rejected(files: Sequence[Attachment], why: str) -> FileRejected:
     """Return the error that names the files, of which at least one was rejected."""
-    return FileRejected(f"The site did not take {named(files)}: {why.rstrip('.')}.", param=files[0].param)
+    return FileRejected(f"The site did not accept {named(files)}: {why.rstrip('.')}.", param=files[0].param)
 
 
 def named(files: Sequence[Attachment]) -> str:

@@ -84,7 +84,7 @@ async def test_a_wrong_password_is_answered_with_the_words_of_the_page(tmp_path:
 
 
 async def test_a_page_without_a_form_for_a_password_is_said_to_have_none(tmp_path: Path, chromium: Chromium) -> None:
-    with pytest.raises(SiteChanged, match="no form for a password"):
+    with pytest.raises(SiteChanged, match="no password form"):
         await attempt(tmp_path, chromium, replace(QUICK_SITE, sign_in="none"), RIGHT)
 
 

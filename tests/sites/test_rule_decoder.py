@@ -463,7 +463,7 @@ def test_a_job_is_followed_until_all_of_it_is_there() -> None:
     ("bodies", "error", "says"),
     [
         ([{"ret": "1310", "errmsg": "too many at once", "data": None}], SiteBusy, "too many at once"),
-        ([JOB, state(status=30, fail_code="9999", fail_msg="not allowed")], SiteError, "make the picture: not allowed"),
+        ([JOB, state(status=30, fail_code="9999", fail_msg="not allowed")], SiteError, "the image: not allowed"),
         ([JOB, {"ret": "1014"}], LoginRequired, "not signed in"),
     ],
 )

@@ -27,4 +27,4 @@ async def delete_conversation(
     try:
         await page.wait_for("isWithout", conversation)
     except PlaywrightTimeout as error:
-        raise SiteChanged("The page was told to delete a conversation, but still has its row.") from error
+        raise SiteChanged("The page still has the row of a conversation that was deleted through its menu.") from error

@@ -150,7 +150,7 @@ class Driver(SiteDriver):
             return await super().why_not_sent(calls, is_at_work=True)
         if self._typing.taken:
             message = (
-                f"The page took the prompt, but no request to {request_check.COMPLETION} came: {called_of(calls)}."
+                f"The page accepted the prompt, but sent no request to {request_check.COMPLETION}: {called_of(calls)}."
             )
             return SiteChanged(message, sent=True)
         if refused := refusal(await self.says(), also_unknown=self._typing.presses > 0):

@@ -18,7 +18,7 @@ SIGN_IN_HOSTS = (
 """Hosts that only the sign-in needs."""
 SWITCH_LIMIT = 5_000
 """Milliseconds that the password form has to appear after the click that switches to it."""
-NO_FORM = "The page shows no form for a password, nor anything that leads to one: sign in by hand, without --form."
+NO_FORM = "The page shows no password form, and no way to one: sign in by hand, without --form."
 
 
 async def sign_in(shown: DeepSeekPage, user: str, password: str, limit: float) -> None:

@@ -124,7 +124,7 @@ class DeepSeekPage(GuardedPage):
     async def uncover(self) -> None:
         """Close what covers the composer: by Escape, else by its own button."""
         if (over := await self.ask("covered")) and over["human"]:
-            raise HumanNeeded("The site asks for a human in front of the chat.")
+            raise HumanNeeded("A check for a human covers the chat.")
         await self.press("Escape")
         if await self.ask("covered"):
             await self.click("closer")

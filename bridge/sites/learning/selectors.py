@@ -86,7 +86,7 @@ def _is_telling(name: str) -> bool:
 
 
 def _anchors(element: Element) -> Iterator[str]:
-    """Return selectors of an ancestor that are worth to begin with."""
+    """Yield selectors of an ancestor from which a selector of the element may start."""
     if "-" in element.tag:
         yield element.tag
     if element.id and is_stable(element.id):
@@ -99,7 +99,7 @@ def _anchors(element: Element) -> Iterator[str]:
 
 
 def by_looks(element: Element) -> list[str]:
-    """Return selectors of what an element shows, its picture or its text: for one that its authors gave no name."""
+    """Return selectors by an element's icon or text, for an element that its authors did not name."""
     base = f"{element.tag}[role={_quoted(role)}]" if (role := element.attributes.get("role")) else element.tag
     found = [f"{base}:has({_drawn(element.drawing)})"] if element.drawing not in ("", "rect:") else []
     if element.text and element.text.isprintable():
@@ -108,13 +108,13 @@ def by_looks(element: Element) -> list[str]:
 
 
 def by_words(element: Element) -> list[str]:
-    """Return a selector of an element's text that also fits where a part of the element says it."""
+    """Return a selector by an element's text, which also matches if a part of an element has that text."""
     base = f"{element.tag}[role={_quoted(role)}]" if (role := element.attributes.get("role")) else element.tag
     return [f"{base}:has-text({_quoted(element.text)})"] if element.text and element.text.isprintable() else []
 
 
 def differing(element: Element, other: Element) -> list[str]:
-    """Return selectors of what an element has in one state and not in another: how a send button becomes a stop."""
+    """Return selectors for one state of an element and not the other, as when a send button becomes a stop button."""
     found = [f".{name}" for name in element.classes if name not in other.classes and _NAME.fullmatch(name)]
     for name in (*ATTRIBUTES, "data-state"):
         value = element.attributes.get(name)

@@ -113,7 +113,7 @@ class ChatPage:
         if not await waited(is_left, CONVERSATION_LIMIT):
             with suppress(ConversationGone):
                 await self.go_to(conversation, limit)
-                raise SiteChanged("The page was told to delete a conversation, but the site still has it.")
+                raise SiteChanged("A conversation was deleted through the page, but the site still has it.")
 
     async def load(self, address: str) -> None:
         """Load a document, and forget the signs of the previous one."""
@@ -191,5 +191,5 @@ class ChatPage:
             return Obstacle(lacking("composer.ready", (composer.ready,)), may_pass=True)
         if standing == "open":
             what = "none of the signs of login.signed_in or login.signed_out was seen"
-            return Obstacle(SiteChanged(f"Nothing tells whether the account is signed in: {what}."), may_pass=True)
+            return Obstacle(SiteChanged(f"Nothing shows whether the account is signed in: {what}."), may_pass=True)
         return None

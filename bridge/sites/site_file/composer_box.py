@@ -1,8 +1,8 @@
-"""Puts a prompt into the page's text box in one piece, and reads it back there.
+"""Puts a prompt into the page's text box in one piece, and reads it back.
 
-A value is set, or text inserted, only in a document of the site's own origin, in the step that looks at that origin.
-An editor takes text as pasting gives it (`Input.insertText`): that goes to the element that has the focus, so the
-document and the focus are looked at right before.
+A value is set, or text inserted, only in a document of the site's own origin, by the same call that checks the origin.
+An editor accepts text as if pasted (`Input.insertText`), which goes to the focused element, so the document and the
+focus are checked right before.
 """
 
 from __future__ import annotations

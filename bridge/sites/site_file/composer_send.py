@@ -120,7 +120,7 @@ class ComposerSend:
         self.sending.misfills += 1
         if self.sending.misfills < MISFILLS:
             return False
-        message = f"The page's text box holds {seen['length']} characters, or others, of the {len(prompt)} given"
+        message = f"The page's text box holds {seen['length']} characters, or other ones, of the {len(prompt)} given"
         if is_altered(seen["other"], prompt):
             raise RequestError(f"{message}: it alters this prompt, which was not sent. Change its wording.")
         raise SiteChanged(f"{message}; it may need another value of composer.fill.")

@@ -21,7 +21,7 @@ SET_VALUE = """(field, [origin, text]) => {
   field.dispatchEvent(new Event("change", {bubbles: true}));
   return true;
 }"""
-NO_FORM = "The page shows no form for a password: sign in by hand, without --form."
+NO_FORM = "The page shows no password form: sign in by hand, without --form."
 
 
 async def sign_in(page: PageElements, login: Login, user: str, password: str, limit: float) -> None:

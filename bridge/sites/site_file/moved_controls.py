@@ -103,7 +103,7 @@ class MovedControls:
     def note_missing(self, field: str) -> None:
         """Report a control that was not found and whose absence ends no chat."""
         self._drift.note("missing control", *field.split("."))
-        logger.warning("The page's control {} was found nowhere. {}", field, ADVICE)
+        logger.warning("The page's control {} was not found anywhere. {}", field, ADVICE)
 
     async def _senders(self, watch: PageWatch) -> set[int]:
         return {button.number for button in await watch.buttons() if sends(button)}

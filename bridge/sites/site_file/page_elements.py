@@ -123,7 +123,7 @@ class PageElements(GuardedPage):
         return as_line(" ".join(str(await element.evaluate(TEXT, LONGEST_TEXT)).split()))
 
     async def wait_for(self, selectors: Sequence[str], limit: float, names: Names = NO_NAMES) -> bool:
-        """Wait until one of the selectors has a visible element; tell whether it came within `limit` milliseconds."""
+        """Wait until one of the selectors has a visible element; tell whether one appeared in `limit` milliseconds."""
         return bool(await waited(lambda: self.has(selectors, names), limit))
 
     async def click(self, selectors: Sequence[str], names: Names = NO_NAMES, *, field: str = "") -> bool:

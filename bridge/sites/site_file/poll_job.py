@@ -42,7 +42,7 @@ class PollJob:
             return None
         if self._failed and self._failed(record, variables):
             said = self._message.first(record, variables) if self._message else None
-            raise SiteError(f"The site could not make the picture: {quote(said) or 'it does not say why'}")
+            raise SiteError(f"The site could not generate the image: {quote(said) or 'it does not say why'}")
         if not self._done(record, variables):
             return None
         media = [url for url in self._media.values(record, variables) if isinstance(url, str)] if self._media else []

@@ -53,7 +53,7 @@ class RuleSet:
         self._frames = FrameMatcher(candidates)
 
     def matches(self, document: Any, variables: Variables) -> list[Refusal | Match]:
-        """Return what applies to a frame, in order."""
+        """Return the refusals and matches of rules for a frame, in order."""
         found: list[Refusal | Match] = []
         for target, values in self._frames.fitting(document, variables):
             if isinstance(target, CompiledRule):

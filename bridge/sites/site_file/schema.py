@@ -135,12 +135,12 @@ def parse_site_file(text: str, source: str) -> SiteFile:
 
 
 def load_site_file(path: FilePath) -> SiteFile:
-    """Read a site file."""
+    """Read and parse a site file; raise `SetupError` if it cannot be read or is invalid."""
     return parse_site_file(read_site_file(path), str(path))
 
 
 def read_site_file(path: FilePath) -> str:
-    """Return the text of a site file; raise `SetupError` where there is none that can be read."""
+    """Return the text of a site file; raise `SetupError` if it cannot be read."""
     try:
         if path.stat().st_size > LONGEST:
             raise SetupError(f"The site file {path} is larger than {LONGEST} bytes.")

@@ -43,7 +43,7 @@ class UnsentPrompt:
         """Return why nothing was sent, as far as the page shows it; a check for a human is looked for first."""
         sending = composer.sending
         if await self._signs.seen(self._site.human):
-            return HumanNeeded("The site asks for a human before it takes the prompt; nothing was sent.")
+            return HumanNeeded("The site asks for a human before it accepts the prompt; nothing was sent.")
         if not self._site.login.guest and await self._login.is_out():
             return LoginRequired("The account is signed out; run `bridge login` for it. Nothing was sent.")
         said = await self.news(sending)
@@ -55,7 +55,7 @@ class UnsentPrompt:
             return None
         called = f"it called {', '.join(calls)}" if calls else "it called nothing"
         if sending.is_taken:
-            message = f"The page took the prompt, but no request to {self._site.request.path} came: {called}."
+            message = f"The page accepted the prompt, but sent no request to {self._site.request.path}: {called}."
             return SiteChanged(message, sent=True)
         return await self._deaf(sending, called)
 

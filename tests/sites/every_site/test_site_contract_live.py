@@ -151,7 +151,7 @@ async def test_a_prompt_waits_until_its_file_is_read(run: StandInRun) -> None:
 async def test_a_file_that_the_site_refuses_is_named_and_nothing_is_sent(run: StandInRun) -> None:
     before = len(run.account.turns)
     run.account.fault("file")
-    with pytest.raises(openai.UnprocessableEntityError, match=r"did not take the file 'odd\.txt'") as refused:
+    with pytest.raises(openai.UnprocessableEntityError, match=r"did not accept the file 'odd\.txt'") as refused:
         await run.client.chat.completions.create(model=run.model, messages=with_files("odd.txt"))
     body: Any = refused.value.body
     assert body["code"] == "file_rejected"

@@ -39,16 +39,23 @@ LOOKS = (0.0, 0.4)
 """Seconds after a click and after the first check at which the relay checks for a native control opened by script."""
 
 MayAct = Callable[[], bool]
+Look = Callable[[Page], Awaitable[Control | None]]
 InputEvent = Mouse | Wheel | KeyPress | Typed | Composing | Copy | Choose
 
 
 class InputRelay:
-    """Sends input to one page; `tell` sends messages to the viewer, such as the description of a native control."""
+    """Sends input to one page; `tell` sends messages to the viewer, such as the description of a native control.
 
-    def __init__(self, page: Page, session: CDPSession, tell: Callable[..., None]) -> None:
+    `find_opened` finds the native control that the page's script has opened.
+    """
+
+    def __init__(
+        self, page: Page, session: CDPSession, tell: Callable[..., None], find_opened: Look = opened_control
+    ) -> None:
         self._page = page
         self._session = session
         self._tell = tell
+        self._find_opened = find_opened
         self._waiting: deque[tuple[InputEvent, MayAct]] = deque()
         self._may_act: MayAct = lambda: True
         self._more = asyncio.Event()
@@ -139,7 +146,7 @@ class InputRelay:
         """Show the native control that the page's script opens after a click."""
         for pause in LOOKS:
             await asyncio.sleep(pause)
-            if await self._show_control(opened_control(self._page)):
+            if await self._show_control(self._find_opened(self._page)):
                 return
 
     async def _show_control(

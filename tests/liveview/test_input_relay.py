@@ -6,11 +6,9 @@ import asyncio
 from itertools import count
 from typing import Any
 
-import pytest
 from playwright.async_api import Page
 
 from bridge.browser.browser import Chromium
-from bridge.liveview import input_relay
 from bridge.liveview.input_relay import InputRelay
 from bridge.liveview.native_controls import Control, opened_control
 from bridge.liveview.viewer_messages import Choose, Mouse, Typed
@@ -49,7 +47,7 @@ async def test_what_has_waited_until_the_account_is_another_nodes_is_dropped(chr
 
 
 async def test_a_list_that_an_earlier_click_has_opened_is_shown_once_where_another_click_has_come(
-    chromium: Chromium, monkeypatch: pytest.MonkeyPatch
+    chromium: Chromium,
 ) -> None:
     shown: list[str] = []
     looks, may_end, has_ended = count(1), asyncio.Event(), asyncio.Event()
@@ -69,14 +67,13 @@ async def test_a_list_that_an_earlier_click_has_opened_is_shown_once_where_anoth
         if what == "control":
             shown.append(about["id"])
 
-    monkeypatch.setattr(input_relay, "opened_control", look)
     async with chromium.context({}) as context:
         page = await context.new_page()
         await page.set_content(
             """<button onclick="document.querySelector('select').showPicker()">Open the list</button>
             <select><option>a<option>b</select>"""
         )
-        relay = InputRelay(page, await context.new_cdp_session(page), tell)
+        relay = InputRelay(page, await context.new_cdp_session(page), tell, look)
         for kind in ("down", "up"):
             relay.send(Mouse(type="mouse", kind=kind, x=20, y=20, button="left", clicks=1), lambda: True)
         await until(lambda: shown)

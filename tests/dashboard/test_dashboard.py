@@ -39,13 +39,6 @@ def link(run: Live, url: str = "", to: str = "") -> str:
     return f"{url or run.bridge.url}{path}{to and f'&to={to}'}"
 
 
-@pytest.fixture(scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[Live]:
-    """A bridge with one account, for all tests that leave it as it was."""
-    async with live(tmp_path_factory.mktemp("shared"), chromium=chromium) as run:
-        yield run
-
-
 @pytest.fixture
 async def run(shared: Live) -> Live:
     """The bridge of the module, with its account ready, and no other one."""

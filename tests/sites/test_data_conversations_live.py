@@ -12,7 +12,7 @@ from bridge.browser.browser import Chromium
 from bridge.errors import SiteChanged
 from bridge.telemetry import DriftSeen, WorkerState
 from tests.support.hostile import states
-from tests.support.small_site import CUT, SLOW, TURN, bridged, changed, small_site
+from tests.support.small_site import CUT, TURN, bridged, changed, small_site
 from tests.support.waiting import until
 
 
@@ -51,25 +51,18 @@ async def test_a_conversation_that_the_site_has_lost_is_begun_anew(tmp_path: Pat
 
 
 async def test_a_client_that_leaves_has_the_pages_stop_button_pressed(tmp_path: Path, chromium: Chromium) -> None:
-    async with small_site() as site, bridged(tmp_path, site, chromium) as run:
-        stream = await run.client.chat.completions.create(
-            model="small", messages=[{"role": "user", "content": SLOW}], stream=True
-        )
-        await anext(aiter(stream))
-        await stream.close()
+    async with small_site(lost_new_chats=0) as site, bridged(tmp_path, site, chromium) as run:
+        await run.leave()
         await until(lambda: site.stopped == 1)
         assert await run.ask("Still there?") == "You said: Still there?"
+        assert site.loads_before == [1, 1], "the page was left, too, which ends its response as well"
 
 
 async def test_a_stop_button_that_is_drawn_anew_all_the_time_costs_no_account(
     tmp_path: Path, chromium: Chromium
 ) -> None:
     async with small_site(redraws_stop=2000) as site, bridged(tmp_path, site, chromium) as run:
-        stream = await run.client.chat.completions.create(
-            model="small", messages=[{"role": "user", "content": SLOW}], stream=True
-        )
-        async with stream:
-            await anext(aiter(stream))
+        await run.leave()
         await until(lambda: site.stopped == 1)
         assert await run.ask("Still there?") == "You said: Still there?"
         assert WorkerState.BROKEN not in states(run.facts)
@@ -90,11 +83,7 @@ async def test_a_page_without_a_stop_button_is_left_so_that_its_response_ends(
 ) -> None:
     file = changed(('stop_button = ["#stop"]\n', ""))
     async with small_site() as site, bridged(tmp_path, site, chromium, file) as run:
-        stream = await run.client.chat.completions.create(
-            model="small", messages=[{"role": "user", "content": SLOW}], stream=True
-        )
-        await anext(aiter(stream))
-        await stream.close()
+        await run.leave()
         await until(lambda: site.stopped == 1)
         assert await run.ask("Still there?") == "You said: Still there?"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import openai
 import pytest
@@ -13,7 +12,7 @@ from bridge.demo import Script
 from bridge.telemetry import DriftSeen
 from tests.sites.standin_runs import FILES, wire_run
 from tests.support.renamed_page import renamed_minimax
-from tests.support.small_site import SLOW, TURN, SmallBridge, bridged, changed, small_site
+from tests.support.small_site import TURN, SmallBridge, bridged, changed, small_site
 from tests.support.stress import stress
 from tests.support.waiting import until
 
@@ -43,7 +42,7 @@ async def test_chats_go_on_through_controls_that_have_moved_each_is_reported_and
         assert await run.ask("Another one") == "You said: Another one"
         assert list(site.conversations.values()) == [["Hi <b>you</b> & 雨", "And now?"], ["Another one"]]
         assert moved(run) == {"composer/box", "composer/send_button"}
-        await leave(run)
+        await run.leave()
         await until(lambda: site.stopped == 1)
         assert await run.ask("Still there?") == "You said: Still there?"
         assert "composer/stop_button" in moved(run)
@@ -51,6 +50,7 @@ async def test_chats_go_on_through_controls_that_have_moved_each_is_reported_and
             await run.ask("[tampered with]")
         assert site.bodies[-1]["prompt"] == "Still there?", "the gate judges what they send, too"
         said = await run.ask(LAST)
+        run.driver().limit = 2.0
         with pytest.raises(openai.APIStatusError, match=r"'composer.box' was not found .*`bridge sites heal`"):
             await run.ask(LAST, said, "Secret")
         assert site.bodies[-1]["prompt"] == LAST
@@ -73,14 +73,6 @@ async def test_a_stand_in_of_a_later_build_is_driven_by_the_file_that_is_shipped
         assert shapes == {
             f"moved control {name}" for name in ("composer/box", "composer/send_button", "thinking/control")
         }
-
-
-async def leave(run: SmallBridge) -> None:
-    """Begin a chat that has no end, and leave it at its first piece."""
-    messages: Any = [{"role": "user", "content": SLOW}]
-    stream = await run.client.chat.completions.create(model="small", messages=messages, stream=True)
-    await anext(aiter(stream))
-    await stream.close()
 
 
 async def test_no_other_button_is_clicked_where_the_send_button_is_gone(tmp_path: Path, chromium: Chromium) -> None:

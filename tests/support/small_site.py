@@ -253,6 +253,13 @@ class SmallBridge:
         await self.facts.end_of(answer._request_id)
         return answer.choices[0].message.content or ""
 
+    async def leave(self) -> None:
+        """Begin a chat that has no end, and leave it at its first piece."""
+        messages: Any = [{"role": "user", "content": SLOW}]
+        stream = await self.client.chat.completions.create(model="small", messages=messages, stream=True)
+        await anext(aiter(stream))
+        await stream.close()
+
 
 def profile_of(name: str, site: Site, account: str | None = None) -> Profile:
     """Return an empty profile of an account on a site that the file of that name describes."""

@@ -73,7 +73,7 @@ async def test_a_site_is_learned_with_nothing_but_a_browser(tmp_path: Path, chro
     lines: list[str] = []
     sink = logger.add(lines.append, level="DEBUG")
     async with (
-        DemoSite(replace(QUICK_SITE, rate=40)) as site,
+        DemoSite(replace(QUICK_SITE, rate=80)) as site,
         served(tmp_path, site, chromium, ["alice"]) as run,
         person(run, chromium, WIDE) as someone,
     ):

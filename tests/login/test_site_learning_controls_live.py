@@ -17,7 +17,7 @@ from tests.support.teaching import learned
 async def test_models_in_a_native_list_and_a_switch_in_a_menu_are_learned_whether_or_not_a_model_is_chosen(
     chromium: Chromium, tmp_path: Path, *, is_chosen: bool
 ) -> None:
-    async with StandIn(zai_with_other_controls(tmp_path, is_chosen=is_chosen), rate=40) as running:
+    async with StandIn(zai_with_other_controls(tmp_path, is_chosen=is_chosen), rate=80) as running:
         state = running.account("alice").storage_state()
         site, written = await learned(chromium, tmp_path, running.url, state)
         assert running.strange == []

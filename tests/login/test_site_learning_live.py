@@ -26,10 +26,10 @@ from tests.support.waiting import until
 async def page_of(name: str) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
     """Run a page, slowly enough to see what stops an answer; yield its address and the state of who is signed in."""
     if name == "demo":
-        async with DemoSite(replace(QUICK_SITE, accounts=("alice",), rate=40)) as site:
+        async with DemoSite(replace(QUICK_SITE, accounts=("alice",), rate=80)) as site:
             yield site.url, site.account("alice").storage_state()
     else:
-        async with StandIn(STAND_INS[name](), rate=40) as site:
+        async with StandIn(STAND_INS[name](), rate=80) as site:
             yield site.url, site.account("alice").storage_state()
             assert site.strange == []
 

@@ -1,1 +1,1 @@
-"""What survives a restart, in files of mode 0600 that are written atomically; may import chat."""
+"""The data that survives a restart, in files of mode 0600 that are written atomically; may import chat."""

@@ -1,4 +1,4 @@
-"""Accounts that may not be used before a certain time, or that are paused, kept over a restart of the bridge."""
+"""Stores which accounts are parked until a certain time, or paused, across restarts of the bridge."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class AccountState:
 
 
 DISK_LIMIT = 5.0
-"""Seconds that the opening of an account waits for its stored state."""
+"""Seconds that opening an account waits for its stored state."""
 _STATES = TypeAdapter(dict[str, AccountState])
 _PAUSED = TypeAdapter(list[str])
 
@@ -37,8 +37,8 @@ _PAUSED = TypeAdapter(list[str])
 class StoredAccountStates:
     """The stored states and pauses of accounts.
 
-    Writing one waits for no disk, and a failure of it is only logged. One thread does all reading and writing, in the
-    order of the calls, so that a read sees every write before it.
+    A write does not wait for the disk, and its failure is only logged. One thread does all reads and writes in order,
+    so that a read sees every earlier write.
     """
 
     def __init__(self, config: Path, now: Callable[[], float] = time.time) -> None:
@@ -47,7 +47,7 @@ class StoredAccountStates:
         self._thread = Background("the states of accounts")
 
     async def entry(self, name: str) -> tuple[AccountState | None, bool]:
-        """Return the stored state of an account, if it still holds, and whether the account is paused."""
+        """Return the stored state of an account, if its time is not over, and whether the account is paused."""
         try:
             return await self._thread.run(DISK_LIMIT, self._read, name)
         except TimeoutError:
@@ -58,7 +58,7 @@ class StoredAccountStates:
         return self._states.read().get(name), name in self._paused.read()
 
     def put(self, name: str, state: AccountState | None) -> None:
-        """Store the state of an account, or with None that nothing keeps chats from it."""
+        """Store the state of an account; None removes it."""
         self._thread.start(self._states.put, name, state)
 
     def pause(self, name: str, *, is_paused: bool) -> None:
@@ -81,7 +81,7 @@ class StoredAccountStates:
         self._paused.put(name, is_paused=False)
 
     async def close(self) -> None:
-        """Return when everything is written."""
+        """Wait until everything is written."""
         await self._thread.close()
 
 
@@ -99,7 +99,7 @@ class AccountStatesFile:
         return {name: state for name, state in states.items() if state.until > now}
 
     def put(self, name: str, state: AccountState | None) -> None:
-        """Write the state of an account, or with None remove it."""
+        """Write the state of an account; None removes it."""
         before = dict(self.read())
         after = {**before, name: state} if state else {other: before[other] for other in before if other != name}
         if after != before:
@@ -113,7 +113,7 @@ class PausedAccountsFile:
         self._path = config / "paused.json"
 
     def read(self) -> set[str]:
-        """Return the names."""
+        """Return the names of the paused accounts."""
         names: list[str] = read_state(self._path, _PAUSED, [])
         return set(names)
 

@@ -1,7 +1,7 @@
 """All keys that the bridge accepts: their names, scopes, limits and files.
 
-A named key is stored as a digest, so it is shown once and never again. Plain keys are in `api_keys`, so that a first
-start needs no preparation, and in `admin_key`, for the commands on this machine; they have no limits.
+A named key is stored as a digest, so it is shown only once. Plain keys are in `api_keys`, so that a first start needs
+no preparation, and in `admin_key`, for the commands on this machine; they have no limits.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from bridge.storage.key_limits import NO_LIMITS, KeyLimits
 from bridge.storage.named_keys import NamedKey, NamedKeyFile, Scope, by_id, merged, read_keys
 
 MOST = 200
-"""Named keys at most."""
+"""Most named keys."""
 LONGEST_NAME = 64
 HINTED = 32
-"""Length from which on the last characters of a key may be shown: shorter ones could be guessed by them."""
-NO_KEY = "There is no key of the id '{}'."
+"""Length from which the last characters of a key may be shown: they would help to guess a shorter one."""
+NO_KEY = "There is no key with the id '{}'."
 LOCK_LIMIT = 5.0
-"""Seconds that a change of the keys waits for another one."""
+"""Seconds that a change of the keys waits for another change."""
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class Key:
 
 
 class KeyStore:
-    """The keys of a config folder. All of it blocks; other processes may change the files at any time."""
+    """The keys of a config folder. All methods block; other processes may change the files at any time."""
 
     def __init__(self, config: Path, lock_limit: float = LOCK_LIMIT) -> None:
         self.plain = KeyFile(config)
@@ -67,22 +67,22 @@ class KeyStore:
         self._lock, self._lock_limit = config / ".keys.lock", lock_limit
 
     def prepare(self, *, is_free: bool = False, is_local: bool = True) -> None:
-        """Create the plain keys at the first start: for chats unless they need none, and for local commands."""
+        """Create the plain keys at the first start: for chats unless those need none, and for local commands."""
         if not is_free and not any(one.scope == "chat" for one in self._named.read()):
             self.plain.keys()
         if is_local:
             self.local.keys()
 
     def shortest(self) -> int:
-        """Return the length of the shortest plain key; named ones are always long enough."""
+        """Return the length of the shortest plain key; named keys are always long enough."""
         return min((len(text) for file in (self.plain, self.local) for text in file.left()), default=HINTED)
 
     def admin_key(self) -> str:
-        """Return the key of this machine's commands, and create it at the first call."""
+        """Return the key of this machine's commands; the first call creates it."""
         return self.local.keys()[0]
 
     def all(self) -> list[Key]:
-        """Return all keys, those of this machine first."""
+        """Return all keys, this machine's commands first."""
         try:
             named = map(_named, self._named.read())
             return [*_plain(self.local, "admin"), *_plain(self.plain, "chat"), *named]
@@ -97,7 +97,7 @@ class KeyStore:
         with self._exclusive():
             stored = self._named.read()
             if len(stored) >= MOST:
-                raise RequestError(f"There are {MOST} keys already; revoke some that are not used any more.")
+                raise RequestError(f"There are {MOST} keys already; revoke some unused ones.")
             if any(one.name == name for one in stored):
                 raise RequestError(f"There is a key named {name!r} already.", param="name")
             self._named.write([*stored, _stored(key)])
@@ -116,7 +116,7 @@ class KeyStore:
         return _named(stored[place])
 
     def rename_account(self, before: str, name: str) -> None:
-        """Keep the keys that may use an account on it under its new name."""
+        """Replace an account's name in the limits of all keys."""
         with self._exclusive():
             stored = self._named.read()
             renamed = [_on_renamed(one, before, name) for one in stored]
@@ -124,40 +124,40 @@ class KeyStore:
                 self._named.write(renamed)
 
     def _not_named(self, id: str) -> RequestError:  # noqa: A002
-        """Return why there is no named key of that id."""
+        """Return the error for an id that no named key has."""
         if any(key.id == id for key in self.all()):
-            return RequestError("A key that stands in a file as it is has no limits; add a named one, and revoke this.")
+            return RequestError("A plain key in a file has no limits; add a named key, and revoke this one.")
         return NotThere(NO_KEY.format(as_line(id[:40])))
 
     def revoke(self, id: str) -> Key:  # noqa: A002
-        """Revoke a key; the key of this machine's commands is replaced by a new one."""
+        """Revoke a key; a new one replaces the key of this machine's commands."""
         with self._exclusive():
             known = self.all()
             key = next((one for one in known if one.id == id), None)
             if key is None:
                 raise NotThere(NO_KEY.format(as_line(id[:40])))
             if key.scope == "chat" and sum(one.scope == "chat" for one in known) == 1:
-                raise RequestError("This is the last key that may chat; add another one first.")
+                raise RequestError("This is the last key for chats; add another one first.")
             if not self._replaced(self.local, key, new_key()) and not self._replaced(self.plain, key):
                 self._named.write([one for one in self._named.read() if one.id != id])
         return key
 
     def named_document(self) -> bytes:
-        """Return the file of the named keys, which holds digests and limits alone; empty where there is none."""
+        """Return the file of the named keys, which holds only digests and limits; empty if there is none."""
         return self._named.content()
 
     def is_shared(self) -> bool:
-        """Tell whether other bridges know all named keys as they are here."""
+        """Tell whether the other nodes have this node's named keys."""
         return by_id(self._shared.read()) == by_id(self._named.read())
 
     def keep_shared(self, document: bytes) -> None:
-        """Remember what other bridges know, so that later changes are told from it, also after a restart."""
+        """Store the keys that the other nodes have, to detect later changes, even after a restart."""
         self._shared.replace(document)
 
     def merge_named(self, document: bytes) -> None:
-        """Take another bridge's named keys, and keep what was added, changed or revoked here since both were alike.
+        """Merge another node's named keys with the changes made here since both were equal.
 
-        Raises `SetupError` where they cannot be read.
+        Raise `SetupError` if they cannot be read.
         """
         theirs = read_keys(document, "The keys of another node cannot be read")
         with self._exclusive():
@@ -168,11 +168,11 @@ class KeyStore:
             self.keep_shared(document)
 
     def state(self) -> tuple[object, ...]:
-        """Return a value that changes whenever one of the files does."""
+        """Return a value that changes whenever one of the files changes."""
         return tuple(map(_state, (self.plain.path, self.local.path, self._named.path)))
 
     def _replaced(self, file: KeyFile, key: Key, *by: str) -> bool:
-        """Replace a key of this file by `by`, or delete it; tell whether it was there."""
+        """Replace a key in a file by `by`, or delete it; tell whether the file had it."""
         found = next((text for text in file.left() if digest_of(text) == key.digest), None)
         if found is not None:
             file.replace(found, *by)
@@ -212,7 +212,7 @@ def _named(stored: NamedKey) -> Key:
 
 
 def _stored(key: Key) -> NamedKey:
-    assert key.created is not None  # noqa: S101 - only new keys come here
+    assert key.created is not None  # noqa: S101 - only new keys are stored
     return NamedKey(
         id=key.id,
         name=key.name,

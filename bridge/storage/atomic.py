@@ -1,7 +1,7 @@
-"""The one way in which the bridge writes its files: whole or not at all, mode 0600, in folders of mode 0700.
+"""Writes all files of the bridge: atomically, with mode 0600, in folders of mode 0700.
 
 The order makes it atomic: write a draft beside the file, fsync the draft, rename it over the file, fsync the folder.
-A crash at any point leaves the old file or the new one. All of it blocks.
+A crash at any point leaves the old file or the new one. All functions block.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from pathlib import Path
 from typing import BinaryIO
 
 DRAFT = "~"
-"""What joins a file's name and the rest of its draft's name."""
+"""The separator of a file's name and a random suffix in its draft's name."""
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for its owner alone, and each missing one above it; one that exists stays as it is."""
+    """Make a folder, and its missing parents, with mode 0700; an existing one is unchanged."""
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, replacing what is there."""
+    """Write `content` to `path`, replacing an existing file."""
     with draft(path) as file:
         file.write(content)
 
 
 def create_file(path: Path, content: bytes) -> None:
-    """Write `content` to `path`; raises `FileExistsError` where something is there already."""
+    """Write `content` to `path`; raise `FileExistsError` if that exists."""
     with draft(path, replace=False) as file:
         file.write(content)
 
 
 class Draft:
-    """A file that is being written; `finish` moves it into its place, and `drop` deletes it."""
+    """A file that is being written; `finish` moves it to its path, and `drop` deletes it."""
 
     def __init__(self, path: Path) -> None:
         make_folder(path.parent)
@@ -46,18 +46,18 @@ class Draft:
         self.file = _opened(self._draft)
 
     def finish(self, *, replace: bool = True) -> None:
-        """Move it into its place; without `replace`, raises `FileExistsError` where something is there already."""
+        """Move the file to its path; without `replace`, raise `FileExistsError` if that exists."""
         self.file.flush()
         os.fsync(self.file.fileno())
         if replace:
             self._draft.replace(self._path)
         else:
-            self._path.hardlink_to(self._draft)  # never replaces, even where two processes race
+            self._path.hardlink_to(self._draft)  # never replaces, even if two processes race
         _keep_move(self._path.parent)
         self.drop()
 
     def drop(self) -> None:
-        """Close the file, and remove it where it was not finished."""
+        """Close the file, and remove it unless it was finished."""
         with suppress(OSError):  # closing flushes, which fails on a full disk; the content is lost on purpose
             self.file.close()
         self._draft.unlink(missing_ok=True)
@@ -65,9 +65,9 @@ class Draft:
 
 @contextmanager
 def draft(path: Path, *, replace: bool = True) -> Iterator[BinaryIO]:
-    """Yield a file to write; at the end it is at `path`, and after an exception nothing has changed.
+    """Yield a file to write; at the end it is moved to `path`, but after an exception nothing has changed.
 
-    Without `replace`, raises `FileExistsError` where something is there already.
+    Without `replace`, raise `FileExistsError` if `path` exists.
     """
     begun = Draft(path)
     try:
@@ -78,12 +78,12 @@ def draft(path: Path, *, replace: bool = True) -> Iterator[BinaryIO]:
 
 
 def drafts(path: Path) -> list[Path]:
-    """Return what interrupted writes of the file have left behind."""
+    """Return the drafts that interrupted writes of a file have left."""
     return list(path.parent.glob(f".{path.name}{DRAFT}*"))
 
 
 def create_empty(path: Path) -> None:
-    """Make an empty file for a library that would make it readable for others; one that exists becomes private."""
+    """Make a file private, creating it if missing, before a library creates it readable by others."""
     make_folder(path.parent)
     with suppress(FileExistsError):
         _opened(path).close()
@@ -95,7 +95,7 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _keep_move(folder: Path) -> None:
-    """Write the folder to disk: without it a power cut may undo the rename."""
+    """Fsync the folder: without this, a power cut may undo the rename."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
-"""Writes one encrypted archive of all that a bridge keeps, also while it serves.
+"""Writes one encrypted archive of all data of a bridge, even while it runs.
 
-Files that the bridge replaces as a whole are read as they are; of databases a consistent copy is made. The archive is
-sealed for the profile key, which is not in it: without that key a copy of it is worthless.
+Files that the bridge replaces atomically are read directly; databases are copied consistently first. The archive is
+encrypted with the profile key, which is not in it: without that key the archive is worthless.
 """
 
 from __future__ import annotations
@@ -26,40 +26,40 @@ from bridge.storage.private_files import disk_errors
 from bridge.storage.profile_key import Identity
 
 FORMAT = 1
-"""Version of the archive's form; the files in it have versions of their own."""
+"""Version of the archive's format; the files in it have their own versions."""
 ABOUT = "backup.json"
-"""The first file of an archive: what wrote it."""
+"""The first file of an archive: its format, and the version that wrote it."""
 PROFILE = ".age"
 DATABASES = (".db", ".sqlite")
 LEFT_OUT = frozenset({"profile.key", "run", "bundles", "files"})
-"""Names in the config folder: the key of the archive, what a start re-creates, and what is a folder of its own here."""
+"""Names in the config folder that are left out: the archive's key, data that a start re-creates, and other folders."""
 BESIDE_DATABASE = ("-wal", "-shm", "-journal")
 PASSING = (".", "Singleton")
-"""How the names begin of locks, drafts, and what says which Chromium uses a folder."""
+"""Prefixes of locks, drafts, and Chromium's marks of a folder in use."""
 
 
 @dataclass(slots=True)
 class Contents:
-    """How much an archive holds."""
+    """Totals of an archive."""
 
     logins: int = 0
     files: int = 0
     size: int = 0
 
     def add(self, folder: str, size: int) -> None:
-        """Count a file of a folder."""
+        """Count a file in a folder."""
         self.logins += folder == "profiles"
         self.files += 1
         self.size += size
 
 
 def by_name(folders: DataFolders) -> dict[str, Path]:
-    """Return the folders with a bridge's data, by their names in an archive."""
+    """Return a bridge's data folders by their names in an archive."""
     return {"profiles": folders.profiles, "config": folders.config, "files": folders.files}
 
 
 def write_backup(folders: DataFolders, identity: Identity, out: BinaryIO) -> Contents:
-    """Write an archive of all data to `out`; blocks. Raises `StorageError` where a file cannot be read."""
+    """Write an archive of all data to `out`; blocks. Raise `StorageError` if a file cannot be read."""
     contents = Contents()
 
     def fill(pipe: BinaryIO) -> None:
@@ -72,7 +72,7 @@ def write_backup(folders: DataFolders, identity: Identity, out: BinaryIO) -> Con
 
 
 def through_pipe(write: Callable[[BinaryIO], None], read: Callable[[BinaryIO], None]) -> None:
-    """Have one function read what another one writes meanwhile; the error of either is raised, the writer's first."""
+    """Run `write` and `read` at the two ends of a pipe; raise an error of either, the writer's first."""
     reading, writing = os.pipe()
 
     def run() -> None:
@@ -85,13 +85,13 @@ def through_pipe(write: Callable[[BinaryIO], None], read: Callable[[BinaryIO], N
             with os.fdopen(reading, "rb") as pipe:
                 read(pipe)
         finally:
-            with suppress(BrokenPipeError):  # where the reader has failed, and left the writer alone
+            with suppress(BrokenPipeError):  # if the reader has failed, and closed its end
                 written.result()
 
 
 @contextmanager
 def _scratch(config: Path) -> Iterator[Path]:
-    """Make a folder for copies of databases, where the databases themselves may be."""
+    """Yield a temporary folder for copies of databases, as private as the databases themselves."""
     with ExitStack() as undo:
         with disk_errors(f"write into {config}"):
             folder = undo.enter_context(TemporaryDirectory(prefix=".backup-", dir=config))
@@ -113,7 +113,7 @@ def _fill(archive: tarfile.TarFile, folders: dict[str, Path], scratch: Path, con
 
 
 def _files_of(folder: str, root: Path) -> Iterator[Path]:
-    """Yield the files of a folder that go into an archive."""
+    """Yield the files of a folder that are archived."""
     match folder:
         case "profiles":
             yield from sorted(path for path in root.glob(f"*{PROFILE}") if path.is_file())
@@ -127,7 +127,7 @@ def _files_of(folder: str, root: Path) -> Iterator[Path]:
 
 
 def _below(path: Path) -> Iterator[Path]:
-    """Yield the files at and below a path; no link is followed."""
+    """Yield the files at and below a path, without following links."""
     if path.name.startswith(PASSING) or path.is_symlink():
         return
     if path.is_dir():
@@ -139,9 +139,9 @@ def _below(path: Path) -> Iterator[Path]:
 
 
 def _content(path: Path, root: Path, scratch: Path) -> BinaryIO:
-    """Return a file's bytes; of a database of the bridge those of a consistent copy, whoever writes to it meanwhile."""
+    """Return a file's bytes; for a database of the bridge, those of a consistent copy, even while it is written."""
     if path.parent != root or path.suffix not in DATABASES:
-        return BytesIO(path.read_bytes())  # at once: Chromium's own may change while they are read
+        return BytesIO(path.read_bytes())  # at once, as Chromium may change its files meanwhile
     copy = scratch / path.name
     uri = f"{path.absolute().as_uri()}?mode=rw"
     with closing(sqlite3.connect(uri, uri=True)) as source, closing(sqlite3.connect(copy)) as target:

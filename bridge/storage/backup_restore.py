@@ -1,7 +1,7 @@
-"""Puts the data of a backup into empty folders: all of it, or nothing.
+"""Restores the data of a backup into empty folders: all of it, or nothing.
 
-An archive is read into a folder beside the data first. It is not to be trusted before: who knows the public half of the
-profile key can make one.
+An archive is first unpacked into a temporary folder. It is not trusted: anyone with the public half of the profile key
+can make one.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from bridge.storage.private_files import disk_errors
 from bridge.storage.profile_key import Identity
 
 LARGEST = 2 * 1024**3
-"""Bytes of one file at most."""
+"""Most bytes of one file."""
 MOST_FILES = 200_000
-NOT_A_BACKUP = "This is no backup of a bridge, or it is damaged"
+NOT_A_BACKUP = "This is not a backup of a bridge, or it is damaged"
 
 
 def restore_backup(places: DataFolders, identity: Identity, source: BinaryIO, most_files: int = MOST_FILES) -> Contents:
-    """Restore what `write_backup` wrote; blocks. Raises `SetupError` where data is there already or a bridge runs."""
+    """Restore an archive of `write_backup`; blocks. Raise `SetupError` if data exists already or a bridge runs."""
     folders = by_name(places)
     with lock_folders(*folders.values()), _staging(folders) as staged:
         contents = Contents()
@@ -43,8 +43,8 @@ def restore_backup(places: DataFolders, identity: Identity, source: BinaryIO, mo
             )
         except DecryptError as error:
             raise SetupError(
-                "The key does not open this backup, or it is none. Name the profile key of the bridge that wrote it "
-                "with --key-file."
+                "The key does not open this backup, or this is not a backup. Name the profile key of the bridge that"
+                " wrote it with --key-file."
             ) from error
         except (tarfile.TarError, EOFError, OSError, ValueError) as error:
             raise SetupError(f"{NOT_A_BACKUP}: {error}.") from error
@@ -55,14 +55,14 @@ def restore_backup(places: DataFolders, identity: Identity, source: BinaryIO, mo
 
 
 def keep_key(file: Path, identity: Identity) -> None:
-    """Store the key of a restored backup where the bridge looks for it."""
+    """Store the key of a restored backup in the bridge's key file."""
     with disk_errors(f"write the profile key into {file.parent}"):
         create_file(file, identity.export().encode())
 
 
 @contextmanager
 def _staging(folders: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
-    """Yield a new folder inside each one, on the same disk, so that moving what is in it is one step."""
+    """Yield a new folder inside each folder, so that its files can be moved by renaming."""
     with ExitStack() as undo:
         staged = {}
         for name, folder in folders.items():
@@ -83,7 +83,7 @@ def _unpack(pipe: BinaryIO, staged: Mapping[str, Path], contents: Contents, most
             contents.add(folder, member.size)
             if contents.files > most_files:
                 raise ValueError(f"it has more than {most_files} files")
-        while pipe.read(2**16):  # what comes after the archive's end is authenticated, too
+        while pipe.read(2**16):  # data after the archive's end is authenticated, too
             pass
 
 
@@ -96,23 +96,23 @@ def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> N
 
 def _check_about(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> None:
     if member is None or member.name != ABOUT or not member.isfile() or member.size > 2**16:
-        raise ValueError("it does not begin as one")
+        raise ValueError("it does not begin like one")
     file = archive.extractfile(member)
     assert file is not None  # noqa: S101 - it is a file
     about = json.loads(file.read())
     if not isinstance(about, dict) or not isinstance(about.get("format"), int):
-        raise ValueError("it does not say what wrote it")
+        raise ValueError("it does not name its format")
     if about["format"] > FORMAT:
         raise SetupError(f"A newer bridge ({about.get('bridge')}) wrote this backup. Update this one first.")
 
 
 def _place_of(member: tarfile.TarInfo, staged: Mapping[str, Path]) -> tuple[str, Path]:
-    """Return the folder of a file, and where it goes; whatever its name says, that is inside the folder."""
+    """Return the folder and the path of a file; the path is inside the folder, whatever the file's name."""
     folder, *parts = PurePosixPath(member.name).parts or ("",)
     is_inside = folder in staged and parts and ".." not in parts
     is_known = is_inside and not (folder == "config" and parts[0] in LEFT_OUT)
     if not member.isfile() or not is_known or member.size > LARGEST:
-        raise ValueError("it has something else in it than files of a bridge")
+        raise ValueError("it holds something other than files of a bridge")
     return folder, staged[folder].joinpath(*parts)
 
 
@@ -121,7 +121,7 @@ def _refuse_present(folders: Mapping[str, Path], staged: Mapping[str, Path]) -> 
         for path in sorted(staged[name].iterdir()):
             if (folder / path.name).exists():
                 raise SetupError(
-                    f"{folder / path.name} is there already, and a backup is restored into empty folders alone. Move it"
+                    f"{folder / path.name} already exists, and a backup is only restored into empty folders. Move it"
                     " away, or name other folders with the settings config, profiles and files.folder."
                 )
 

@@ -1,6 +1,6 @@
 """The browser folders of accounts whose login cannot be copied: created at a login, deleted with the profile.
 
-They are as secret as the login, and Chromium does not encrypt them: the mode of the folder is all that protects them.
+They are as secret as the login, but Chromium does not encrypt them: only the mode of the folder protects them.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from bridge.storage.atomic import make_folder, write_file
 from bridge.storage.profiles import Profile, ProfileStore
 
 SPARED = HOUR
-"""Seconds in which a folder without a profile may belong to a login that is still running."""
+"""Seconds for which a folder without a profile may belong to a running login."""
 
 PREFERENCES = {
     "autofill": {"profile_enabled": False, "credit_card_enabled": False},
     "credentials_enable_service": False,
 }
-"""Chromium keeps nothing of what is typed into pages, and opens no windows that offer it, which no picture shows."""
+"""Stops Chromium from saving typed data, and from offering that in windows that screenshots do not show."""
 
 
 @asynccontextmanager
 async def new_folder(folders: Path, profile: Profile) -> AsyncGenerator[Profile]:
-    """Make a new folder for the account, and yield its profile with it; the folder goes where what is inside fails."""
+    """Make a new folder for the account and yield its profile with it; delete the folder if the body raises."""
     kept = profile.model_copy(update={"user_data_dir": f"{profile.name}-{secrets.token_hex(4)}"})
     await asyncio.to_thread(_make, folders / str(kept.user_data_dir))
     try:
@@ -43,7 +43,7 @@ async def new_folder(folders: Path, profile: Profile) -> AsyncGenerator[Profile]
 
 
 def kept_notice(folders: Path) -> str:
-    """Return what a person is told whose login has kept a folder."""
+    """Return the notice for a person whose login is kept in a folder."""
     return f"The browser's folder is kept in {folders}: only you may read it, but it is NOT encrypted."
 
 
@@ -54,7 +54,7 @@ def _make(folder: Path) -> None:
 
 def remove_profile(folders: Path, store: ProfileStore, name: str) -> None:
     """Delete a profile, and the browser's folder of its account."""
-    with suppress(SetupError):  # one that cannot be opened is deleted all the same
+    with suppress(SetupError):  # a profile that cannot be opened is deleted, too
         remove_folder(folders, store.load(name))
     store.remove(name)
 
@@ -66,9 +66,9 @@ def remove_folder(folders: Path, profile: Profile) -> None:
 
 
 def sweep_folders(folders: DataFolders, store: ProfileStore) -> None:
-    """Delete folders that no profile names any more, and what a run that was killed has left of a trace.
+    """Delete folders that no profile names, and the remains of a trace after a killed run.
 
-    Where a profile cannot be opened, no folder goes: that one may name it.
+    If a profile cannot be opened, delete no folder, as that profile may name it.
     """
     shutil.rmtree(folders.trace_work, ignore_errors=True)
     try:

@@ -1,6 +1,6 @@
-"""The texts of the last chats, for the operator: off by default, and encrypted like profiles.
+"""The texts of the latest chats for the operator: off by default, and encrypted like profiles.
 
-Number, size and age are bounded. A start with the history turned off deletes what was kept.
+Number, size and age are bounded. A start with the history turned off deletes it.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from bridge.storage.profile_key import Identity
 from bridge.telemetry import ChatEnded, Fact
 
 LONGEST = 200_000
-"""Characters that are kept of the prompts of a chat, the last ones, and as many of its answer."""
+"""Most characters of a chat's prompts, the last ones, and of its answer."""
 MOST_BYTES = 64 * 1024 * 1024
-"""Bytes that all chats may have together."""
+"""Most bytes of all chats together."""
 MOST_EARLIER = 5000
-"""Chats of earlier starts that are listed, the last ones."""
+"""Most chats of earlier starts that are listed, the latest ones."""
 TIDY_EVERY = HOUR
 DISK_LIMIT = 5.0
-"""Seconds that who asks for a chat waits for the disk."""
+"""Seconds that reading a chat waits for the disk."""
 EARLIER_LIMIT = 60.0
-"""Seconds in which the kept chats are read at the start."""
+"""Seconds that reading all chats at the start may take."""
 ID = re.compile(r"[A-Za-z0-9-]{1,100}")
 SUFFIX = ".age"
 KEPT = re.compile(r"\d{14}_.+\.age", re.ASCII)
-"""Names of kept chats: the milliseconds at which each ended, and its id. Every other file is somebody else's."""
+"""Names of kept chats: the Unix milliseconds of its end, and its id. Other files are left alone."""
 _ENDED = TypeAdapter(ChatEnded)
 
 
@@ -82,7 +82,7 @@ class EarlierChat:
 
 
 class ChatHistory:
-    """The kept chats, each a file in `folder`; nothing here waits for the disk but who reads one."""
+    """The kept chats, each a file in `folder`; only reads wait for the disk."""
 
     def __init__(self, folder: Path, identity: Identity, settings: DashboardSettings) -> None:
         self._folder = folder
@@ -92,13 +92,13 @@ class ChatHistory:
         self._answers: dict[str, _Answer] = {}
 
     def __call__(self, fact: Fact) -> None:
-        """Take a fact: how a chat ended is kept with its texts."""
+        """Process a fact: the end of a chat is kept with its texts."""
         if isinstance(fact, ChatEnded) and (answer := self._answers.get(fact.chat)) is not None:
             answer.ended = fact
 
     @contextmanager
     def record(self, request: ChatRequest) -> Iterator[Callable[[ChatEvent], None]]:
-        """Yield what takes each event of an answer, and keep the chat once it is left; not for logins of clients."""
+        """Yield a function for the events of an answer; keep the chat at exit, unless it has a client's own login."""
         answer = self._answers[request.id] = _Answer()
         try:
             yield answer.add
@@ -108,21 +108,21 @@ class ChatHistory:
                 self._thread.start(self._keep, request.id, request.messages, answer)
 
     async def find(self, chat: str) -> dict[str, Any] | None:
-        """Return the texts of a chat, if they are still kept."""
+        """Return the texts of a chat if they are still kept."""
         return await self._thread.run(DISK_LIMIT, self._read, chat) if ID.fullmatch(chat) else None
 
     async def earlier(self) -> list[EarlierChat]:
-        """Return the chats that are kept, the newest first."""
+        """Return the kept chats, the newest first."""
         return await self._thread.run(EARLIER_LIMIT, self._all)
 
     async def tidy(self) -> NoReturn:
-        """Delete what is too old or too much, again and again."""
+        """Delete chats beyond the limits of age and size, periodically."""
         while True:
             self._thread.start(self._prune)
             await asyncio.sleep(TIDY_EVERY)
 
     async def close(self) -> None:
-        """Return when everything is written."""
+        """Wait until everything is written."""
         await self._thread.close()
 
     def _keep(self, chat: str, messages: Sequence[Message], answer: _Answer) -> None:
@@ -145,7 +145,7 @@ class ChatHistory:
         return found
 
     def _all(self) -> list[EarlierChat]:
-        """Return those whose end is told; one that cannot be read, as after a change of keys, is left out."""
+        """Return the chats that have ended; leave out those that cannot be read, as after a change of keys."""
         self._prune()
         return [chat for path in self._files()[:MOST_EARLIER] if (chat := self._ended(path)) is not None]
 
@@ -172,20 +172,20 @@ class ChatHistory:
 
 
 def folder_in(config: Path) -> Path:
-    """Return where the history is kept."""
+    """Return the folder of the history."""
     return config / "history"
 
 
 def forget_history(config: Path) -> None:
-    """Delete what was kept while the history was turned on; blocks."""
+    """Delete the history that was kept while it was turned on; blocks."""
     folder = folder_in(config)
     if folder.is_dir():
         shutil.rmtree(folder)
-        logger.info("The history of chats is off: deleted what was kept of it")
+        logger.info("The history of chats is off: deleted the kept chats")
 
 
 def _last(messages: Sequence[Message]) -> list[dict[str, str]]:
-    """Return the last messages that have room, the first of them cut."""
+    """Return the last messages that fit, the first of them cut."""
     found: list[dict[str, str]] = []
     room = LONGEST
     for message in reversed(messages):

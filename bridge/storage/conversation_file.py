@@ -1,4 +1,4 @@
-"""The SQLite file of conversations: digests of histories, and where each is; every call blocks."""
+"""The SQLite file of conversations: digests of histories and their positions; every call blocks."""
 
 from __future__ import annotations
 
@@ -46,37 +46,37 @@ LATER_COLUMNS = {
     "skeleton": "BLOB NOT NULL DEFAULT x''",
     "results": "BLOB NOT NULL DEFAULT x''",
 }
-"""Columns that older files of version 0 and 1 do not have."""
+"""Columns that older files of versions 0 and 1 lack."""
 MADE = 365 * DAY
-"""Seconds for which the bridge remembers that it made a conversation itself: it deletes only its own."""
+"""Seconds for which the bridge remembers that it created a conversation: it deletes only its own."""
 NOT_HERE = "No account here has that conversation."
 CANDIDATES = 20
-"""Conversations with the same dialogue that are compared."""
+"""Most conversations with the same dialogue that are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationPosition:
-    """A conversation of an account, and its last answer: `message` is the id of that."""
+    """A conversation of an account; `message` is the id of its last answer."""
 
     account: str
     conversation: str
     message: str
     news: str = ""
-    """The lines of the system text that the conversation does not have yet."""
+    """Changes of the system text that the conversation does not have yet."""
     is_again: bool = False
-    """Whether the conversation has the new messages already, with an answer that broke off."""
+    """Whether the conversation already has the new messages, with an answer that broke off."""
     tokens: int | None = field(default=None, compare=False)
-    """What the conversation holds; None where that is not known."""
+    """Tokens of the conversation; None: unknown."""
 
     @property
     def id(self) -> str:
-        """Return the name that clients have for it: `<conversation>@<message>`."""
+        """Return the id for clients: `<conversation>@<message>`."""
         return f"{self.conversation}@{self.message}"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change of one conversation: what is written of it, in the order of the columns, or its id alone."""
+    """A change of one conversation: its values in the order of the columns, or only its id."""
 
     kind: Literal["stored", "forgotten", "made", "deleted"]
     account: str
@@ -95,7 +95,7 @@ STATEMENTS: Mapping[str, Sequence[str]] = {
 
 
 class ConversationFile:
-    """The places in a SQLite file; all of it blocks, and is used by one thread at a time."""
+    """The positions in a SQLite file; all methods block, and only one thread may call them at a time."""
 
     def __init__(self, path: Path, settings: ConversationSettings, now: Callable[[], float] = time.time) -> None:
         self._settings = settings
@@ -115,12 +115,12 @@ class ConversationFile:
                 ) from error
             undo.pop_all()
         self.on_change: Callable[[Change], None] = lambda _: None
-        """Called after each change of this bridge's own but for those of whole accounts."""
+        """Called after each change made by this bridge, except those of whole accounts."""
 
     def find(self, request: ChatRequest, accounts: Collection[str]) -> ConversationPosition | None:
-        """Return where on these accounts `request` goes on, or None for a new conversation.
+        """Return the position on these accounts at which `request` continues, or None for a new conversation.
 
-        Raises `UnknownConversation` where the client names one that is not here.
+        Raise `UnknownConversation` if the client names one that is not here.
         """
         if request.conversation is not None:
             return self._named(request.conversation, accounts)
@@ -135,13 +135,13 @@ class ConversationFile:
         return None if again is None else replace(again, is_again=True)
 
     def remember(self, place: ConversationPosition, messages: Sequence[Message], answer: str) -> None:
-        """Note that the place is where `messages` and their `answer` live."""
+        """Store the position of `messages` and their `answer`."""
         self._store(place, after(messages, answer))
 
     def remember_broken_off(self, place: ConversationPosition, messages: Sequence[Message]) -> None:
-        """Note that the place has `messages` and an answer that broke off, for a client that asks for it again.
+        """Store the position of `messages` with an answer that broke off, for a client that requests it again.
 
-        A history that ends with an answer is never taken for one of these, which end with what was asked.
+        Such a history ends with the question, so it is never confused with one that ends with an answer.
         """
         if split(messages)[0]:  # else nothing would be saved
             self._store(place, messages)
@@ -165,25 +165,25 @@ class ConversationFile:
         self._change(Change("stored", place.account, row))
 
     def _change(self, change: Change) -> None:
-        """Make a change of this bridge's own, and tell of it."""
+        """Apply a change of this bridge, and report it."""
         self.apply(change)
         self.on_change(change)
 
     def apply(self, change: Change) -> None:
-        """Make a change, of this bridge's own or of another node's."""
+        """Apply a change of this bridge or of another node."""
         for statement in STATEMENTS[change.kind]:
             self._database.execute(statement, change.row[: statement.count("?")])
 
     def forget(self, conversation: str) -> None:
-        """Drop a conversation: it is gone, or nobody knows where it stands."""
+        """Drop a conversation that is gone, or whose position is unknown."""
         self._change(Change("forgotten", self._account_of(conversation), (conversation,)))
 
     def made(self, conversation: str, account: str) -> None:
-        """Note that the conversation is the bridge's own, and in use now."""
+        """Record that the bridge created the conversation, and that it is in use now."""
         self._change(Change("made", account, (conversation, account, self._now())))
 
     def unused(self, account: str) -> str | None:
-        """Return a conversation of the bridge that the settings want deleted on the site by now, the oldest first."""
+        """Return the oldest of the bridge's conversations that is due to be deleted on the site; None if none is."""
         if self._settings.delete_after is None:
             return None
         row = self._database.execute(
@@ -193,7 +193,7 @@ class ConversationFile:
         return row[0] if row else None
 
     def deleted(self, conversation: str) -> None:
-        """Drop a conversation that the site does not have any more."""
+        """Drop a conversation that the site no longer has."""
         self._change(Change("deleted", self._account_of(conversation), (conversation,)))
 
     def rename(self, account: str, to: str) -> None:
@@ -207,7 +207,7 @@ class ConversationFile:
             self._database.execute(f"DELETE FROM {table} WHERE account = ?", (account,))  # noqa: S608
 
     def close(self) -> None:
-        """Close the file, also where the disk fails."""
+        """Close the file, even if the disk fails."""
         try:
             self._forget_old()
         finally:
@@ -224,12 +224,12 @@ class ConversationFile:
             raise UnknownConversation(NOT_HERE, param="conversation_id")
         if message and message != place.message:
             raise UnknownConversation(
-                "The conversation has gone on since; use the id of its last answer.", param="conversation_id"
+                "The conversation has continued since; use the id of its last answer.", param="conversation_id"
             )
         return place
 
     def _known(self, history: Sequence[Message], accounts: Collection[str]) -> ConversationPosition | None:
-        """Return where the dialogue lives: under the same system text, else under one that differs a little."""
+        """Return the position of the dialogue: under the same system text, else under one that differs a little."""
         head = system_head(history)
         system, found = outline(head), self._dialogues(history[len(head) :], accounts)
         same = next((place for place, known in found if known == system), None)
@@ -241,7 +241,7 @@ class ConversationFile:
     def _dialogues(
         self, dialogue: Sequence[Message], accounts: Collection[str]
     ) -> list[tuple[ConversationPosition, bytes]]:
-        """Return where the dialogue lives, else where it lives with results that the client has cleared since."""
+        """Return the positions of the dialogue, else those with tool results that the client has cleared since."""
         if same := self._rows("history = ?", digest(dialogue), accounts):
             return [(place, system) for place, system, _ in same]
         alike = self._rows("skeleton = ?", skeleton(dialogue), accounts)
@@ -253,7 +253,7 @@ class ConversationFile:
     def _rows(
         self, condition: str, value: str | bytes, accounts: Collection[str]
     ) -> list[tuple[ConversationPosition, bytes, bytes]]:
-        """Return the places that fulfil the condition, the last used first, with their system's outline and results."""
+        """Return the positions that meet the condition, last used first, with their system outline and results."""
         rows = self._database.execute(
             f"SELECT account, id, message, tokens, system, results FROM conversation WHERE {condition} AND used > ?"  # noqa: S608
             f" AND account IN ({','.join('?' * len(accounts))}) ORDER BY used DESC LIMIT {CANDIDATES}",

@@ -1,7 +1,7 @@
-"""How many tokens a conversation of the site holds, and whether the next turn still fits; every call may block.
+"""Counts the tokens of a site's conversation, and checks whether the next turn fits; every call may block.
 
-What was typed and what was answered counts; thinking does not, because the site leaves it out of later turns. Texts are
-counted one by one, since the tokenizer remembers those of a history; what is written around them is counted at most.
+Prompts and answers count; thinking does not, because the site leaves it out of later turns. Texts are counted one by
+one, since the tokenizer caches those of a history; the text around them is counted by an upper bound.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from bridge.errors import ContextTooLong
 from bridge.storage.conversation_file import ConversationPosition
 
 LABEL = 24
-"""Tokens of a label and the gap before it, at most."""
+"""Most tokens of a label and the gap before it."""
 INTRODUCTION = 160
-"""Tokens of the sentences that say what labels are, at most."""
+"""Most tokens of the sentences that explain the labels."""
 FILE_BYTES = 4
-"""Bytes of a text file that make a token; what the site reads in pictures and other files is not known."""
+"""Bytes of a text file per token; the tokens of pictures and other files are unknown."""
 ANSWER_SHARE = 30
-"""The part of the context that an answer gets at least: on DeepSeek it is as long as the longest thinking."""
+"""Divisor of the context that gives an answer's least room: on DeepSeek that is as long as the longest thinking."""
 
 
 def new_messages(request: ChatRequest, place: ConversationPosition) -> Sequence[Message]:
-    """Return what is sent where `request` goes on at `place`."""
+    """Return the messages to send when `request` continues at `place`."""
     _, new = split(request.messages)
     changed = [Message("system", CHANGED + place.news)] if place.news else []
     again = [Message("system", AGAIN)] if place.is_again else []
@@ -34,7 +34,7 @@ def new_messages(request: ChatRequest, place: ConversationPosition) -> Sequence[
 
 
 def tokens_after(request: ChatRequest, place: ConversationPosition | None, answer: str) -> int | None:
-    """Return the tokens of a conversation once `request` was answered at `place`, or in a new one; None: unknown."""
+    """Return a conversation's tokens after the answer to `request` at `place`, or in a new one; None: unknown."""
     if place is not None and place.tokens is None:
         return None
     sent = request.messages if place is None else new_messages(request, place)
@@ -43,16 +43,16 @@ def tokens_after(request: ChatRequest, place: ConversationPosition | None, answe
 
 
 def has_room(request: ChatRequest, place: ConversationPosition) -> bool:
-    """Tell whether the conversation can take what is new; if it cannot, a new one takes all of the history.
+    """Tell whether the conversation has room for the new messages; else a new one takes the whole history.
 
-    The room for an answer is kept free, unless a new conversation would not have it either. Raises `ContextTooLong`
-    where neither can take what it would have to.
+    Room for an answer is kept free, unless a new conversation would not have it either. Raise `ContextTooLong` if
+    neither has room.
     """
     limit = request.model.context_length
     if limit is None or place.tokens is None:
         return True
     here = place.tokens + _tokens(request, new_messages(request, place))
-    is_named = request.conversation is not None  # its client has the rest of the history, if anybody
+    is_named = request.conversation is not None  # only its client may have the rest of the history
     room = limit - limit // ANSWER_SHARE
     if here <= room or (is_named and here <= limit):
         return True
@@ -66,7 +66,7 @@ def has_room(request: ChatRequest, place: ConversationPosition) -> bool:
 
 def _too_long(tokens: int, limit: int, *, is_named: bool) -> ContextTooLong:
     if is_named:
-        message = f"With this the conversation has {tokens} tokens, and the model takes {limit}; begin a new one."
+        message = f"With this the conversation has {tokens} tokens, and the model takes {limit}; start a new one."
         return ContextTooLong(message, param="conversation_id")
     message = f"The messages have {tokens} tokens, and the model takes {limit}; shorten them."
     return ContextTooLong(message, param="messages")

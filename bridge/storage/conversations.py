@@ -1,4 +1,4 @@
-"""Finds the native conversation of an account that already holds a message history, so that the next turn continues it.
+"""Finds the conversation on the site that already holds a message history, so that the next turn continues it.
 
 A client sends its whole history each time. If an account's conversation holds that history, only the new messages are
 sent. Histories are stored as digests, never as text; each conversation has one, that of its last answer, because a
@@ -27,12 +27,12 @@ from bridge.storage.conversation_file import Change, ConversationFile, Conversat
 from bridge.storage.conversation_tokens import tokens_after
 
 DISK_LIMIT = 5.0
-"""Seconds that a chat waits for the look-up of its history."""
+"""Seconds that a chat waits for the lookup of its history."""
 DISK_FAILS = (sqlite3.Error, OSError)
 
 
 class Conversations:
-    """The stored positions; a write waits for no disk, and a look-up that fails counts as nothing found."""
+    """The stored positions; writes do not wait for the disk, and a failed lookup finds nothing."""
 
     def __init__(self, path: Path, settings: ConversationSettings, now: Callable[[], float] = time.time) -> None:
         self._now = now
@@ -42,21 +42,21 @@ class Conversations:
         self._file: ConversationFile | None = None
 
     def tell(self, on_change: Callable[[Change], None]) -> None:
-        """Have `on_change` called, in the file's thread, after each change of a conversation; the file is open."""
+        """Call `on_change`, in the file's thread, after each change of a conversation; the file must be open."""
         self._opened.on_change = on_change
 
     def apply(self, change: Change) -> None:
-        """Make a change that another node has made."""
+        """Apply a change of another node."""
         self._thread.start(self._opened.apply, change)
 
     async def open(self) -> None:
-        """Open the file; raises a `SetupError` where it cannot be used."""
+        """Open the file; raise `SetupError` if it cannot be used."""
         self._file = await asyncio.to_thread(ConversationFile, self._path, self._settings, self._now)
 
     async def find(self, request: ChatRequest, accounts: Collection[str]) -> ConversationPosition | None:
         """Return the position on these accounts at which `request` continues; see `ConversationFile.find`.
 
-        Raises a `StorageError` where the client names a conversation and the disk fails.
+        Raise a `StorageError` if the client names a conversation and the disk fails.
         """
         if request.conversation is None and (not self._settings.enabled or len(request.messages) < 2):
             return None
@@ -78,7 +78,7 @@ class Conversations:
     ) -> None:
         """Store the position of a history, with the answer as clients return it; see `ConversationFile.remember`.
 
-        `tokens` counts what the conversation holds; it runs off the event loop.
+        `tokens` counts the conversation's tokens; it runs off the event loop.
         """
         file = self._opened
         self._thread.start(lambda: file.remember(replace(place, tokens=tokens()), messages, returned(answer)))
@@ -95,11 +95,11 @@ class Conversations:
         self._thread.start(self._opened.forget, conversation)
 
     def made(self, conversation: str, account: str) -> None:
-        """Note a conversation of the bridge's own; see `ConversationFile.made`."""
+        """Record a conversation that the bridge created; see `ConversationFile.made`."""
         self._thread.start(self._opened.made, conversation, account)
 
     def deleted(self, conversation: str) -> None:
-        """Drop a conversation that the site does not have any more."""
+        """Drop a conversation that the site no longer has."""
         self._thread.start(self._opened.deleted, conversation)
 
     def rename(self, account: str, to: str) -> None:
@@ -119,7 +119,7 @@ class Conversations:
         return None
 
     async def close(self) -> None:
-        """Write what is still to be noted, and close the file."""
+        """Finish the queued writes, and close the file."""
         if self._file is not None:
             self._thread.start(self._file.close)
         await self._thread.close()
@@ -131,7 +131,7 @@ class Conversations:
 
 
 class Store(Protocol):
-    """Stores the position of a history; `tokens` counts what the conversation holds."""
+    """A function that stores the position of a history; `tokens` counts the conversation's tokens."""
 
     def __call__(
         self, place: ConversationPosition, messages: Sequence[Message], *, tokens: Callable[[], int | None]
@@ -141,7 +141,7 @@ class Store(Protocol):
 class ConversationRecorder:
     """Records the conversation's position when an answer completes or breaks off.
 
-    `before` is where the chat is to go on.
+    `before` is the position at which the chat continues.
     """
 
     def __init__(
@@ -160,13 +160,13 @@ class ConversationRecorder:
         self._is_answering = False
 
     async def recorded(self, events: AsyncIterator[ChatEvent]) -> AsyncGenerator[ChatEvent]:
-        """Yield the events of the answer."""
+        """Yield the events of the answer, and record its position."""
         try:
             async for event in events:
                 self._take(event)
                 yield event
         finally:
-            if self._is_answering:  # else it is complete, or the site did not even begin
+            if self._is_answering:  # else it is complete, or never began
                 self._remember(self._conversations.remember_broken_off)
 
     def _take(self, event: ChatEvent) -> None:
@@ -174,7 +174,7 @@ class ConversationRecorder:
             case Opened(conversation=str(conversation)):
                 self._opened = event
                 if self._before is not None and self._before.conversation != conversation:
-                    self._before = None  # the site did not have it any more, so that a new one was begun
+                    self._before = None  # the site no longer had it, so a new one was started
                 self._conversations.made(conversation, self._account)
                 self._conversations.forget(
                     conversation

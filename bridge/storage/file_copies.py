@@ -1,6 +1,6 @@
-"""Copies of files that other nodes store, for the prompts of this one; those that are not used for an hour are deleted.
+"""Copies of other nodes' files for the prompts of this one; copies unused for an hour are deleted.
 
-All of it blocks, and any thread may use it.
+All methods block, and are safe to call from any thread.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bridge.durations import HOUR
 from bridge.storage.atomic import Draft
 
 UNUSED = HOUR
-"""Seconds after which a copy that was not used is deleted."""
+"""Seconds after which an unused copy is deleted."""
 
 
 class FileCopies:
@@ -24,11 +24,11 @@ class FileCopies:
         self._folder = folder / "copies"
 
     def path(self, id_: str) -> Path:
-        """Return where the copy of a file is, or would be."""
+        """Return the path of a file's copy, whether it exists or not."""
         return self._folder / id_
 
     def use(self, id_: str, size: int) -> bool:
-        """Tell whether there is a copy of that size, which is used now."""
+        """Tell whether there is a copy of that size, and mark it as used."""
         path = self.path(id_)
         with suppress(FileNotFoundError):
             if path.stat().st_size == size:
@@ -37,7 +37,7 @@ class FileCopies:
         return False
 
     def begin(self, id_: str) -> Draft:
-        """Begin a copy; what was not used for long goes first."""
+        """Start a copy, after deleting unused ones."""
         self._tidy()
         return Draft(self.path(id_))
 

@@ -1,6 +1,6 @@
-"""File locks that a process holds until it ends: the system releases them then, even after a crash.
+"""File locks that a process holds until it ends; the system then releases them, even after a crash.
 
-A process id can be reused, and a creation time moves with the clock. Only a lock proves that its owner is alive.
+A process id can be reused, and a start time depends on the clock. Only a lock proves that its owner is alive.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from bridge.storage.atomic import make_folder
 
 NAME = ".bridge.lock"
 NOTE_SIZE = 200
-"""Bytes that are read of the note about the holder."""
+"""Most bytes that are read of the note about the holder."""
 
 
 def try_lock(path: Path) -> BinaryIO | None:
-    """Create or open a file of mode 0600 and lock it; return None where another process holds the lock.
+    """Create or open a file of mode 0600 and lock it; return None if another process holds the lock.
 
     The lock lasts until the returned file is closed.
     """
@@ -34,7 +34,7 @@ def try_lock(path: Path) -> BinaryIO | None:
     except BlockingIOError:
         file.close()
         return None
-    except BaseException:  # whatever it is, nobody else closes the file
+    except BaseException:  # on any error, as no caller can close the file
         file.close()
         raise
     return file
@@ -42,7 +42,7 @@ def try_lock(path: Path) -> BinaryIO | None:
 
 @contextmanager
 def lock_folders(*folders: Path) -> Iterator[None]:
-    """Lock these folders against other bridges; raise a `SetupError` that names the process that uses one already."""
+    """Lock these folders against other bridges; raise a `SetupError` naming the process that uses one already."""
     with ExitStack() as held:
         for folder in dict.fromkeys(folder.absolute() for folder in folders):
             held.enter_context(_locked(folder))
@@ -70,5 +70,5 @@ def _locked(folder: Path) -> AbstractContextManager[object]:
 
 def _holder(path: Path) -> str:
     with suppress(OSError), path.open("rb") as file:
-        return file.read(NOTE_SIZE).decode("utf-8", "replace") or "a process that does not tell its name"
-    return "a process that does not tell its name"
+        return file.read(NOTE_SIZE).decode("utf-8", "replace") or "an unknown process"
+    return "an unknown process"

@@ -1,8 +1,8 @@
-"""Files that clients upload and name by id later: in one folder, mode 0600, with limits of number, size and age.
+"""Files that clients upload and refer to by id: in one folder, mode 0600, with limits of number, size and age.
 
-Each one is two files: its bytes under its id, and `<id>.json` with its description, written last, so that bytes
-without a description are an upload that broke off. Paths are made of ids of the bridge only, never of a client's name.
-The descriptions are read once and held in memory.
+Each is stored as two files: its bytes under its id, and `<id>.json` with its description, written last, so that bytes
+without a description are an interrupted upload. Paths contain only ids of the bridge, never a client's name. The
+descriptions are read once and kept in memory.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from bridge.storage.atomic import Draft, write_file
 
 ID = re.compile(r"file-[0-9a-f]{32}")
 ABANDONED = HOUR
-"""Seconds after which a file that was never finished is removed."""
+"""Seconds after which an unfinished file is removed."""
 
 
 class StoredFile(BaseModel):
-    """What is known about a file; times are Unix times."""
+    """The description of a file; times are Unix times."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -47,9 +47,9 @@ class StoredFile(BaseModel):
 
 
 class FileStore:
-    """The folder of the stored files; `mark` is what the ids begin with that are made here.
+    """The folder of the stored files; `mark` is the prefix of the ids that are made here.
 
-    All of it blocks, and any thread may use it.
+    All methods block, and are safe to call from any thread.
     """
 
     def __init__(self, folder: Path, limits: FileSettings, mark: str = "") -> None:
@@ -59,12 +59,12 @@ class FileStore:
         self._lock = RLock()
         self._files: dict[str, StoredFile] | None = None
         self._stored = 0
-        """Bytes of all files, those that still arrive included."""
+        """Bytes of all files, including unfinished uploads."""
         self._arriving = 0
         self._looked = 0.0
 
     def begin(self) -> None:
-        """Count a file that arrives; raises a `FileTooLarge` where there may be no more of them."""
+        """Count a new upload; raise a `FileTooLarge` if the limit of files is reached."""
         with self._known() as files:
             self.purge()
             if len(files) + self._arriving >= (most := self._limits.max_files):
@@ -80,35 +80,35 @@ class FileStore:
             return [file for file in reversed(files.values()) if file.expires > now]
 
     def one(self, id_: str, param: str = "id") -> StoredFile:
-        """Return what is known about a file; raises `UnknownFile`."""
+        """Return the description of a file; raise `UnknownFile` if there is none."""
         with self._known() as files:
             known = files.get(id_)
         if known is None or known.expires <= time.time():
-            raise UnknownFile("There is no file of that id here, or its time is over.", param=param)
+            raise UnknownFile("There is no file with that id, or it has expired.", param=param)
         return known
 
     def open(self, id_: str) -> BinaryIO:
-        """Open a file to read its bytes; raises `UnknownFile`."""
+        """Open a file to read its bytes; raise `UnknownFile` if there is none."""
         known = self.one(id_)
         try:
             with disk():
                 return self.path(known.id).open("rb")
         except StorageError as error:
             if isinstance(error.__cause__, FileNotFoundError):
-                raise UnknownFile("The file of that id was deleted.", param="id") from None
+                raise UnknownFile("The file with that id was deleted.", param="id") from None
             raise
 
     def path(self, id_: str) -> Path:
-        """Return where the bytes of a file of ours are; what comes after `one` may find them deleted."""
+        """Return the path of a file's bytes, which may be deleted any time."""
         return self.folder / id_
 
     def delete(self, id_: str) -> None:
-        """Delete a file; raises `UnknownFile`."""
+        """Delete a file; raise `UnknownFile` if there is none."""
         with self._known():
             self._remove(self.one(id_))
 
     def purge(self) -> None:
-        """Remove the files whose time is over, and now and then what was never finished."""
+        """Remove expired files, and from time to time unfinished ones."""
         now = time.time()
         with self._known() as files:
             if now > self._looked + ABANDONED:
@@ -118,7 +118,7 @@ class FileStore:
                 self._remove(file)
 
     def take(self, size: int, before: int) -> None:
-        """Let a file that arrives have `size` bytes beside those of `before`, or raise what it is too large for."""
+        """Reserve `size` more bytes for an upload that has `before`; raise a `FileTooLarge` that names the limit."""
         if before + size > (most := self._limits.max_bytes):
             raise FileTooLarge(f"A file may have at most {most} bytes (files.max_bytes).", param="file")
         with self._lock:
@@ -130,7 +130,7 @@ class FileStore:
             self._stored += size
 
     def add(self, file: StoredFile) -> StoredFile:
-        """Note a file whose bytes are there; it lives no longer than the settings say."""
+        """Add a file whose bytes are stored; the settings limit its age."""
         file = file.model_copy(update={"expires": min(file.expires, file.created + DAY * self._limits.max_age)})
         write_file(self._about(file.id), file.model_dump_json().encode())
         with self._known() as files:
@@ -139,7 +139,7 @@ class FileStore:
         return file
 
     def drop(self, id_: str, size: int) -> None:
-        """Forget a file that did not arrive."""
+        """Forget an upload that was not finished."""
         with self._lock:
             self._stored -= size
             self._arriving -= 1
@@ -147,7 +147,7 @@ class FileStore:
 
     @contextmanager
     def _known(self) -> Iterator[dict[str, StoredFile]]:
-        """Hold the files, read at the first time; a disk that fails is a `StorageError`."""
+        """Lock and yield the files, which the first call reads; raise a `StorageError` if the disk fails."""
         with self._lock, disk():
             if self._files is None:
                 found = list(filter(None, map(self._read, self.folder.glob("file-*.json"))))
@@ -159,7 +159,7 @@ class FileStore:
     def _read(self, path: Path) -> StoredFile | None:
         try:
             known = StoredFile.model_validate_json(path.read_bytes())
-            if not known.digest:  # an older bridge kept it
+            if not known.digest:  # an older version wrote it
                 known = self._with_digest(known)
         except (FileNotFoundError, ValidationError):
             return None
@@ -172,7 +172,7 @@ class FileStore:
         return known
 
     def _remove_abandoned(self) -> None:
-        """Remove what was never finished."""
+        """Remove unfinished files."""
         oldest = time.time() - ABANDONED
         for path in (*self.folder.glob("file-*"), *self.folder.glob(".file-*")):
             if self._files is not None and path.stem not in self._files and path.stat().st_mtime < oldest:
@@ -189,19 +189,19 @@ class FileStore:
 
 
 class Upload:
-    """A file that arrives; its bytes count from the moment they are taken. All of it blocks, but for making one."""
+    """A file that is being uploaded; its bytes count at once. All methods block."""
 
     def __init__(self, store: FileStore) -> None:
         self._store = store
         self._id = f"file-{new_id(store.mark).hex}"
-        self._lock = Lock()  # a client that leaves has `close` called beside a `write`
+        self._lock = Lock()  # when a client leaves, `close` may run during a `write`
         self._draft: Draft | None = None
         self._is_counted = self._is_over = False
         self._size = 0
         self._hash = sha256()
 
     def write(self, data: bytes) -> None:
-        """Take the next bytes; raises a `RequestError` where it grows too large."""
+        """Write the next bytes; raise a `RequestError` if the file becomes too large."""
         with self._lock, disk():
             if self._is_over:
                 return
@@ -215,7 +215,7 @@ class Upload:
             self._draft.file.write(data)
 
     def keep(self, name: str, media_type: str, purpose: str, days: float | None = None) -> StoredFile:
-        """Keep the file, for `days` or as the settings say, what is less; raises a `RequestError` if it is empty."""
+        """Store the file for `days` or the settings' limit, whichever is less; raise a `RequestError` if empty."""
         with self._lock, disk():
             if self._draft is None or not self._size:
                 raise RequestError("The file is empty.", param="file")
@@ -227,7 +227,7 @@ class Upload:
             return kept
 
     def close(self) -> None:
-        """Leave nothing of a file that was not kept."""
+        """Delete the file unless it was stored."""
         with self._lock:
             if self._draft is not None and not self._is_over:
                 self._draft.drop()
@@ -238,7 +238,7 @@ class Upload:
 
 @contextmanager
 def disk() -> Iterator[None]:
-    """Make of a disk that is full, or fails, an error that says so."""
+    """Raise a `StorageError` in place of an `OSError` of the disk."""
     try:
         yield
     except OSError as error:

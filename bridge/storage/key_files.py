@@ -1,4 +1,4 @@
-"""The form of keys, and the files of plain keys."""
+"""The format of keys, and the files of plain keys."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from bridge.storage.atomic import create_file, write_file
 from bridge.storage.private_files import open_private
 
 PREFIX = "sk-"
-"""The prefix of keys, as of most OpenAI-style endpoints; no userToken of a site has it."""
+"""The prefix of keys, as on most OpenAI-style endpoints; no site's userToken has it."""
 EMPTIED = "# a key that was revoked"
 LONG_ENOUGH = 32
-"""Characters that a key must have where other machines can reach the bridge."""
+"""Least characters of a key if other machines can reach the bridge."""
 
 
 class KeyFile:
-    """A file of plain keys in the config folder: one a line, `#` starts a comment, mode 0600.
+    """A file of plain keys in the config folder: one per line, `#` starts a comment, mode 0600.
 
-    `api_keys` has those that may chat; the local commands find theirs in `admin_key`.
+    `api_keys` has those for chats, `admin_key` the one for local commands.
     """
 
     def __init__(self, config: Path, name: str = "api_keys") -> None:
         self.path = config / name
 
     def keys(self) -> tuple[str, ...]:
-        """Return the keys; at the first start the file is made with one new key."""
+        """Return the keys; create the file with one new key if it is missing."""
         try:
             if not self.path.exists():
                 self._make()
@@ -48,12 +48,12 @@ class KeyFile:
         return key
 
     def replace(self, key: str, by: str = EMPTIED) -> None:
-        """Put another line in the place of a key; comments and the other keys stay as they are."""
+        """Replace the line of a key; comments and other keys are unchanged."""
         lines = [by if _key_in(line) == key else line for line in self._lines()]
         write_file(self.path, "".join(f"{line}\n" for line in lines).encode())
 
     def left(self) -> tuple[str, ...]:
-        """Return the keys; none where all are revoked or there is no file. Creates nothing."""
+        """Return the keys, none if all are revoked or there is no file; create nothing."""
         return tuple(filter(None, map(_key_in, self._lines())))
 
     def _lines(self) -> list[str]:
@@ -69,18 +69,18 @@ class KeyFile:
         return keys
 
     def _make(self) -> None:
-        """Make the file with one key, but never in place of another."""
+        """Create the file with one key, never replacing an existing file."""
         with suppress(FileExistsError):
             create_file(self.path, f"{new_key()}\n".encode())
 
 
 def new_key() -> str:
-    """Return a fresh key."""
+    """Return a new key."""
     return f"{PREFIX}bridge-{secrets.token_urlsafe(32)}"
 
 
 def digest_of(key: str) -> bytes:
-    """Return the SHA-256 of a key, which is stored and compared, so that neither timing nor file reveals the key."""
+    """Return the SHA-256 of a key, stored and compared in its place so that neither timing nor file reveals it."""
     return sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
@@ -89,7 +89,7 @@ def _key_in(line: str) -> str:
 
 
 def address_of(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the address that `name` is, in brackets or not; None where it is none."""
+    """Return `name`, with or without brackets, as an IP address; None if it is not one."""
     try:
         return ipaddress.ip_address(name.strip("[]"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the operator allows a key: until when, on which models and accounts, and how much."""
+"""The limits of a key: its expiry, models, accounts and quotas."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from pydantic import (
 from bridge.errors import RequestError
 
 MOST_NAMES = 100
-"""Models, and accounts, that a key may be limited to."""
+"""Most models, and most accounts, that a key may be limited to."""
 Name = Annotated[StrictStr, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Names = Annotated[tuple[Name, ...], Field(max_length=MOST_NAMES)]
 Count = Annotated[StrictInt, Field(gt=0, le=10**12)] | None
 
 
 class KeyLimits(BaseModel):
-    """The limits of a key; what is empty or None limits nothing."""
+    """The limits of a key; an empty or None field is no limit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -44,11 +44,11 @@ class KeyLimits(BaseModel):
     )
 
     def has_expired(self, now: float) -> bool:
-        """Tell whether the key is not let in any more at this Unix time."""
+        """Tell whether the key has expired at this Unix time."""
         return self.expires is not None and self.expires.timestamp() <= now
 
     def changed(self, given: Mapping[str, object]) -> KeyLimits:
-        """Return these limits with what is given in place of what was; raise a `RequestError` that names a bad one."""
+        """Return these limits with the given ones replaced; raise a `RequestError` that names an invalid one."""
         return limits_of({**self.model_dump(), **given})
 
     def set_ones(self) -> dict[str, object]:
@@ -60,7 +60,7 @@ NO_LIMITS = KeyLimits()
 
 
 def limits_of(given: Mapping[str, object]) -> KeyLimits:
-    """Return limits by their names; raise a `RequestError` that names a bad one."""
+    """Return limits from their names and values; raise a `RequestError` that names an invalid one."""
     try:
         limits = KeyLimits.model_validate(given)
     except ValidationError as error:

@@ -1,7 +1,7 @@
-"""Tells whether two captured states of a browser are the same login.
+"""Compares two captured browser states for the same login.
 
-A page reorders and renews parts of its storage on every visit. Without this comparison a profile would be saved again
-after each chat.
+A page reorders and renews parts of its storage on every visit. Without this comparison, a profile would be saved after
+each chat.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 EXPIRY_SLACK = 3600.0
-"""Seconds by which a cookie's expiry may move without making it another login: many sites push it each visit."""
+"""Seconds by which a cookie's expiry may move in the same login: many sites extend it at each visit."""
 _COOKIE_PLACE = ("name", "domain", "path", "partitionKey")
 _UNORDERED = frozenset({"cookies", "origins", "localStorage", "indexedDB", "stores", "records", "indexes"})
 _OPAQUE = frozenset({"key", "keyEncoded", "value", "valueEncoded", "keyPath", "keyPathArray"})
@@ -20,7 +20,7 @@ BrowserState = tuple[dict[str, Any], dict[str, dict[str, str]]]
 
 
 def same_login(one: BrowserState, other: BrowserState) -> bool:
-    """Tell whether both would sign in alike: neither order nor small shifts of an expiry count."""
+    """Tell whether both are the same login, ignoring order and small shifts of expiries."""
     (ours, our_items), (theirs, their_items) = one, other
     if _unordered(ours) != _unordered(theirs) or _items(our_items) != _items(their_items):
         return False
@@ -33,7 +33,7 @@ def _items(session_storage: dict[str, dict[str, str]]) -> set[tuple[str, str, st
 
 
 def _unordered(value: Any, field: str = "") -> Any:
-    """Take out of a storage state what tells no logins apart: order, empty parts and expiries."""
+    """Return a storage state without order, empty parts and expiries."""
     if field in _OPAQUE:
         return value
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The file of the named keys, and how the files of two bridges become one; digests and limits, never a key itself."""
+"""The file of the named keys, and the merge of two nodes' files; it has digests and limits, never a key itself."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from bridge.storage.key_limits import NO_LIMITS, KeyLimits
 from bridge.storage.private_files import open_private
 
 Scope = Literal["chat", "admin", "metrics"]
-"""What a key gives access to: chats; those, the admin API and the metrics; or the metrics alone."""
+"""What a key gives access to: chats; chats, the admin API and the metrics; or only the metrics."""
 
 
 class NamedKey(BaseModel):
-    """A key as the file has it; `digest` is hexadecimal."""
+    """A key in the file; `digest` is hexadecimal."""
 
     id: str
     name: str
@@ -36,19 +36,19 @@ class _Form(BaseModel):
 
 
 class NamedKeyFile:
-    """A file of named keys; one that is missing has none. All of it blocks."""
+    """A file of named keys; a missing file has none. All methods block."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def content(self) -> bytes:
-        """Return the file as it is."""
+        """Return the content of the file; empty if it is missing."""
         with suppress(FileNotFoundError), open_private(self.path) as file:
             return file.read()
         return b""
 
     def read(self) -> Sequence[NamedKey]:
-        """Return the keys; raise `SetupError` where they cannot be read."""
+        """Return the keys; raise `SetupError` if they cannot be read."""
         failure = f"Cannot read the keys in {self.path}"
         try:
             return read_keys(self.content(), failure)
@@ -60,12 +60,12 @@ class NamedKeyFile:
         self.replace(_Form(keys=list(keys)).model_dump_json(indent=1).encode())
 
     def replace(self, content: bytes) -> None:
-        """Replace the file."""
+        """Replace the content of the file."""
         write_file(self.path, content)
 
 
 def read_keys(content: bytes, failure: str) -> Sequence[NamedKey]:
-    """Return the keys of a file; raise a `SetupError` that begins with `failure` where they cannot be read."""
+    """Return the keys of a file; raise a `SetupError` that begins with `failure` if they cannot be read."""
     try:
         return _Form.model_validate_json(content).keys if content else ()
     except ValidationError as error:
@@ -78,7 +78,7 @@ def by_id(keys: Sequence[NamedKey]) -> dict[str, NamedKey]:
 
 
 def merged(base: Mapping[str, NamedKey], own: Mapping[str, NamedKey], theirs: Mapping[str, NamedKey]) -> list[NamedKey]:
-    """Return the keys after what both sides changed since `base`; of one key, a revocation counts before a change."""
+    """Return the keys with both sides' changes since `base`; a revocation of a key wins over a change."""
     both = [own[one] if own[one] != base.get(one) else key for one, key in theirs.items() if one in own]
     added = [
         key

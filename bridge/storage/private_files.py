@@ -1,4 +1,4 @@
-"""Files with secrets: read only where nobody else on this machine may read them."""
+"""Reads files with secrets, only if no other user of this machine can read them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bridge.errors import SetupError
 
 
 def read_private(path: Path) -> bytes:
-    """Read a file that nobody else may read; one handed over by root may be readable for our group."""
+    """Return the content of a file that no other user may read; one owned by root may be readable by the group."""
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         facts = os.fstat(file.fileno())
         if not stat.S_ISREG(facts.st_mode):
@@ -29,7 +29,7 @@ def read_private(path: Path) -> bytes:
 
 
 def open_private(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
-    """Open a file of keys, unless it is a link or others may use it."""
+    """Open a file of keys; raise an error if it is a link or others may use it."""
     file = os.fdopen(os.open(path, flags | os.O_NOFOLLOW), "rb" if flags == os.O_RDONLY else "r+b")
     if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
         file.close()
@@ -39,7 +39,7 @@ def open_private(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
 
 @contextmanager
 def disk_errors(action: str) -> Iterator[None]:
-    """Raise a `SetupError` that says which `action` failed, in place of the `OSError` of the disk."""
+    """Raise a `SetupError` that names the failed `action` in place of an `OSError`."""
     try:
         yield
     except OSError as error:

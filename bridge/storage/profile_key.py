@@ -1,4 +1,4 @@
-"""The age keys that encrypt profiles, and where they come from: a file, a setting, or a key made at the first start."""
+"""The age keys that encrypt profiles, from a file, a setting, or created at the first start."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from bridge.storage.private_files import disk_errors, read_private
 
 
 class Identity:
-    """The age keys that open profiles; the first one also closes them, the others are for a change of keys."""
+    """The age keys that decrypt profiles; the first one also encrypts them, the others allow a change of keys."""
 
     def __init__(self, first: x25519.Identity, *older: x25519.Identity) -> None:
         self._keys = (first, *older)
 
     @classmethod
     def generate(cls) -> Identity:
-        """Make a new key."""
+        """Return a new key."""
         return cls(x25519.Identity.generate())
 
     @classmethod
     def parse(cls, text: str, source: str) -> Identity:
-        """Read what `age-keygen` writes: one key a line, comments with `#`; `source` names it in the error."""
+        """Parse a file of `age-keygen`: one key per line, comments with `#`; `source` names it in errors."""
         lines = [line.strip() for line in text.splitlines()]
         try:
             first, *older = [x25519.Identity.from_str(line) for line in lines if line and not line.startswith("#")]
@@ -48,7 +48,7 @@ class Identity:
         return cls(first, *older)
 
     def export(self) -> str:
-        """Return the keys as the text of a key file. A secret."""
+        """Return the keys as the text of a key file, which is a secret."""
         return "".join(f"# public key: {key.to_public()}\n{key}\n" for key in self._keys)
 
     def seal(self, content: bytes) -> bytes:
@@ -56,29 +56,29 @@ class Identity:
         return bytes(encrypt(content, [self._keys[0].to_public()]))
 
     def open(self, sealed: bytes) -> bytes:
-        """Decrypt with whichever key fits; raises pyrage's `DecryptError`."""
+        """Decrypt with any of the keys; raise pyrage's `DecryptError` if none fits."""
         return bytes(decrypt(sealed, list(self._keys)))
 
     def seal_stream(self, source: BinaryIO, to: BinaryIO) -> None:
-        """Encrypt all that comes, for the first key, in little memory."""
+        """Encrypt a stream for the first key, in constant memory."""
         with _heeded(to) as out:
             encrypt_io(source, out, [self._keys[0].to_public()])
 
     def open_stream(self, sealed: BinaryIO, to: BinaryIO) -> None:
-        """Decrypt all that comes; raises `DecryptError`, or an `OSError` where it is cut or changed later on."""
+        """Decrypt a stream; raise `DecryptError`, or an `OSError` if a later part is cut or changed."""
         with _heeded(to) as out:
             decrypt_io(sealed, out, list(self._keys))
 
 
 class _Heeded:
-    """Keeps the error of a failed write: pyrage forgets that of its last one, and the file would be short."""
+    """A writer that keeps the error of a failed write: pyrage drops that of the last one."""
 
     def __init__(self, to: BinaryIO) -> None:
         self._to = to
         self.error: OSError | None = None
 
     def write(self, data: bytes) -> int:
-        """Write it, unless a write before failed."""
+        """Write data; raise the error of an earlier failed write."""
         if self.error is not None:
             raise self.error
         try:
@@ -88,12 +88,12 @@ class _Heeded:
             raise
 
     def flush(self) -> None:
-        """Do nothing: the file is flushed by whoever closes it."""
+        """Do nothing: closing the file flushes it."""
 
 
 @contextmanager
 def _heeded(to: BinaryIO) -> Iterator[_Heeded]:
-    """Yield what to write to; raise its own error afterwards, in place of any that follows from it."""
+    """Yield a writer; afterwards, raise its first error in place of any that follows from it."""
     out = _Heeded(to)
     try:
         yield out
@@ -103,7 +103,7 @@ def _heeded(to: BinaryIO) -> Iterator[_Heeded]:
 
 
 def load_identity(source: ProfileKeySource) -> Identity:
-    """Take the profile key from where it is; the bridge's own file is made if it is missing."""
+    """Return the profile key from its source; create the bridge's own key file if it is missing."""
     if source.text is not None:
         return Identity.parse(source.text.get_secret_value(), "the setting profile_key")
     path = source.file
@@ -117,7 +117,7 @@ def load_identity(source: ProfileKeySource) -> Identity:
 
 
 def _generate(path: Path) -> None:
-    """Make a key file, unless another process is faster."""
+    """Create a key file, unless another process is faster."""
     try:
         create_file(path, Identity.generate().export().encode())
     except FileExistsError:

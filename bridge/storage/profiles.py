@@ -1,7 +1,7 @@
-"""A captured login, and the folder that keeps it: one age-encrypted JSON document a file, mode 0600.
+"""Captured logins, and their folder: one age-encrypted JSON document per file, mode 0600.
 
-The name and the schema stand inside the ciphertext and are checked, so a file moved to another name opens
-nothing. Any `age` tool opens the files with the same key. No error message ever shows what is inside.
+The name and the schema version are part of the ciphertext and are checked, so a file under another name is refused.
+Any `age` tool opens the files with the same key. No error message ever shows their contents.
 """
 
 from __future__ import annotations
@@ -46,13 +46,12 @@ StorageState = Annotated[dict[str, Any], AfterValidator(_has_both_lists)]
 
 
 class Profile(BaseModel):
-    """Everything a fresh browser context needs to be signed in to one account of one site.
+    """Everything that a new browser context needs to be signed in to one account of one site.
 
-    `url` is the origin its site's driver runs on, `viewport` is width and height in CSS pixels, `storage_state`
+    `url` is the origin that the site's driver runs on, `viewport` is width and height in CSS pixels, `storage_state`
     is Playwright's dict (cookies; origins with localStorage and IndexedDB), `session_storage` is
-    `{origin: {key: value}}`. These two are secrets: no repr and no error shows them. `user_data_dir` names the
-    browser's own folder of an account whose login no copy holds; of the two only the cookies count then that end with
-    the browser.
+    `{origin: {key: value}}`. The last two are secrets: no repr and no error shows them. `user_data_dir` names the
+    browser folder of an account whose login cannot be copied; then only their session cookies are used.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -73,17 +72,17 @@ class Profile(BaseModel):
     user_data_dir: Annotated[str, Field(pattern=_NAME.pattern)] | None = None
 
     def with_state(self, storage_state: dict[str, Any], session_storage: dict[str, dict[str, str]]) -> Profile:
-        """Return the same profile with what the page holds now."""
+        """Return the profile with the page's current state."""
         state = {"storage_state": _has_both_lists(storage_state), "session_storage": session_storage}
         return self.model_copy(update={**state, "saved": _now()})
 
     def same_login(self, other: Profile) -> bool:
-        """Tell whether both would sign in alike: neither order nor small shifts of an expiry count."""
+        """Tell whether both are the same login, ignoring order and small shifts of expiries."""
         return same_login((self.storage_state, self.session_storage), (other.storage_state, other.session_storage))
 
 
 def check_name(name: str) -> str:
-    """Return `name` if a profile may be called so; raise `SetupError` that says what may be."""
+    """Return `name` if it is a valid profile name; raise a `SetupError` that explains valid names."""
     if _NAME.fullmatch(name):
         return name
     raise SetupError(
@@ -93,33 +92,33 @@ def check_name(name: str) -> str:
 
 
 class ProfileStore:
-    """The folder of the captured logins, one encrypted file a profile."""
+    """The folder of the captured logins, with one encrypted file per profile."""
 
     def __init__(self, folder: Path, identity: Identity) -> None:
         self.folder = folder
         self.identity = identity
         self.now: Callable[[], float] | None = None
-        """Tells in Unix seconds when a profile is saved, where that is not this machine's clock."""
+        """Returns the time of a save in Unix seconds; None: this machine's clock."""
         self._fences: dict[str, tuple[datetime, int]] = {}
-        """Of each profile that an owner has written: when it was saved, and under which fence."""
+        """The time and the fence of the last save of each profile."""
 
     def names(self) -> list[str]:
-        """Name all profiles in the folder, sorted."""
+        """Return the names of all profiles in the folder, sorted."""
         with disk_errors(f"list the profiles in {self.folder}"):
             files = list(self.folder.iterdir()) if self.folder.exists() else []
         return sorted(file.stem for file in files if file.suffix == _SUFFIX and _NAME.fullmatch(file.stem))
 
     def path(self, name: str) -> Path:
-        """Say where the profile of that name is kept, whether it exists or not."""
+        """Return the path of a profile, whether it exists or not."""
         return self.folder / f"{check_name(name)}{_SUFFIX}"
 
     def exists(self, name: str) -> bool:
-        """Tell whether a profile of that name is kept here."""
+        """Tell whether a profile of that name exists."""
         with disk_errors(f"look into {self.folder}"):
             return self.path(name).is_file()
 
     def stamp(self, name: str) -> Stamp | None:
-        """Return what changes whenever the file of that name is written; None where there is none."""
+        """Return a stamp that changes whenever the profile's file is written; None if there is no file."""
         try:
             facts = self.path(name).stat()
         except OSError:
@@ -127,7 +126,7 @@ class ProfileStore:
         return facts.st_ino, facts.st_mtime_ns, facts.st_size
 
     def load(self, name: str) -> Profile:
-        """Open a profile; raises `SetupError` that names the file and what to do about it."""
+        """Open a profile; raise a `SetupError` that names the file and the remedy."""
         path = self._present(name)
         with disk_errors(f"read the profile {path}"):
             sealed = read_private(path)
@@ -141,37 +140,37 @@ class ProfileStore:
         return _parse(content, name, path)
 
     def dated(self, profile: Profile) -> Profile:
-        """Return the profile as one that is saved now."""
+        """Return the profile with the current time as that of its save."""
         saved = _now() if self.now is None else datetime.fromtimestamp(self.now(), UTC)
         return profile.model_copy(update={"saved": saved})
 
     def save(self, profile: Profile, fence: int = 0) -> Profile:
-        """Write the profile in one step, and return it as it is stored.
+        """Write the profile atomically, and return it as stored.
 
-        Whatever happens, the file holds the old login or the new one. `fence` is that of the owner whose page held the
-        login; 0: a person has made it.
+        Whatever happens, the file holds the old login or the new one. `fence` is that of the owner whose page had the
+        login; 0: a person made it.
         """
         path = self.path(profile.name)
         profile = profile if self.now is None else self.dated(profile)
-        self._fences[profile.name] = profile.saved, fence  # first: who reads the file shall find it
+        self._fences[profile.name] = profile.saved, fence  # before the write, so that a reader of the file finds it
         content = json.dumps(profile.model_dump(), default=datetime.isoformat).encode()
         with disk_errors(f"save the profile {path}"):
             write_file(path, self.identity.seal(content))
         return profile
 
     def fence_of(self, profile: Profile) -> int:
-        """Return the fence under which a stored profile was written in this run; 0 where no owner has written it."""
+        """Return the fence under which a stored profile was saved in this run; 0 if no owner saved it."""
         saved, fence = self._fences.get(profile.name, (None, 0))
         return fence if saved == profile.saved else 0
 
     def sealed(self, name: str) -> bytes:
-        """Return the file of a profile as it is, encrypted."""
+        """Return the encrypted content of a profile's file."""
         path = self._present(name)
         with disk_errors(f"read the profile {path}"):
             return read_private(path)
 
     def save_sealed(self, name: str, sealed: bytes) -> None:
-        """Write a profile that another store has saved; raises `SetupError` where it is not one of that name."""
+        """Write the encrypted profile of another store; raise `SetupError` if it has another name."""
         path = self.path(name)
         profile = open_sealed(sealed, self.identity, f"the profile {name} of another node")
         if profile.name != name:
@@ -180,14 +179,14 @@ class ProfileStore:
             write_file(path, sealed)
 
     def remove(self, name: str) -> None:
-        """Delete a profile, and what an interrupted save of it may have left behind."""
+        """Delete a profile, and the drafts of interrupted saves."""
         path = self._present(name)
         with disk_errors(f"remove the profile {path}"):
             for file in (path, *drafts(path)):
                 file.unlink()
 
     def rename(self, name: str, to: str) -> None:
-        """Give a profile another name, inside its file, too; refused where that name is taken."""
+        """Rename a profile, inside its file, too; raise `SetupError` if the name is taken."""
         if self.exists(to):
             raise SetupError(f"There is a profile {to} already; remove it first, or take another name.")
         self.refuse_other(to)
@@ -201,7 +200,7 @@ class ProfileStore:
         raise SetupError(f"There is no profile {name} in {self.folder.absolute()}; `bridge login` captures one.")
 
     def refuse_other(self, name: str) -> None:
-        """Raise `SetupError` where something else than a file stands in a profile's place."""
+        """Raise `SetupError` if something other than a file is at a profile's path."""
         path = self.path(name)
         if os.path.lexists(path) and not path.is_file():
             kind = "a link that leads to no file" if path.is_symlink() else "a folder" if path.is_dir() else "no file"
@@ -209,12 +208,12 @@ class ProfileStore:
 
 
 def open_sealed(sealed: bytes, identity: Identity, source: str) -> Profile:
-    """Open what another store has saved, under whatever name; `source` names it in the error."""
+    """Open the encrypted profile of another store, with any name; `source` names it in errors."""
     try:
         content = identity.open(sealed)
     except DecryptError:
         raise SetupError(
-            f"Cannot open {source}: it is damaged or no profile, or it was saved with another key than the one given."
+            f"Cannot open {source}: it is damaged, not a profile, or it was saved with another key than the one given."
         ) from None
     return _parse(content, None, source)
 

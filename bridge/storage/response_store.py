@@ -1,6 +1,6 @@
-"""Responses and conversations that clients asked to be kept: encrypted like profiles, in a SQLite file, bounded.
+"""Responses and conversations that clients store: encrypted like profiles, in a SQLite file of bounded size.
 
-Each belongs to the key that made it; nobody else finds it.
+Each belongs to the API key that made it, and no other key finds it.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ CREATE INDEX IF NOT EXISTS by_age ON response (kept);
 DISK_LIMIT = 10.0
 """Seconds that a request waits for the disk."""
 LONGEST_CHAIN = 1000
-"""Responses that may go on from each other."""
+"""Most responses in a chain of previous responses."""
 
 T = TypeVar("T")
 Document = dict[str, Any]
-"""A response under `response`, and the items of its own input under `input`; or what is kept beside responses."""
+"""A response under `response` with its own input items under `input`; or another stored object."""
 Change = Callable[[Document], Document]
 
 
 class ResponseStore:
-    """The kept responses; a write waits for no disk, and every read comes after the writes before it."""
+    """The stored responses; writes do not wait for the disk, and a read sees all earlier writes."""
 
     def __init__(self, path: Path, identity: Identity, settings: ResponseSettings) -> None:
         self._path, self._identity, self._settings = path, identity, settings
@@ -50,50 +50,50 @@ class ResponseStore:
 
     @property
     def is_enabled(self) -> bool:
-        """Whether anything is kept."""
+        """Tell whether responses are stored."""
         return self._settings.keep
 
     def keep(self, owner: str, document: Document, id: str | None = None) -> None:  # noqa: A002
-        """Keep a document under its id; that of a response is its own."""
+        """Store a document under `id`; a response has its own."""
         if self._settings.keep:
             self._thread.start(self._keep, owner, document, id or document["response"]["id"])
 
     async def find(self, owner: str, id: str) -> Document | None:  # noqa: A002
-        """Return a response of `owner`, if it is still kept."""
+        """Return a document of `owner`, if it is still stored."""
         return await self._run(self._find, owner, id)
 
     async def chain(self, owner: str, id: str) -> list[Document]:  # noqa: A002
-        """Return a response and those before it, the oldest first, up to one that is not kept here."""
+        """Return a response and its previous ones, the oldest first, back to one that is not stored here."""
         return await self._run(self._chain, owner, id)
 
     def seal(self, text: str) -> bytes:
-        """Encrypt a text that the client keeps itself."""
+        """Encrypt a text that the client stores itself."""
         return self._identity.seal(text.encode("utf-8", "replace"))
 
     def open(self, sealed: bytes) -> str | None:
-        """Return the text that `seal` was given; None for anything else."""
+        """Decrypt a text from `seal`; return None for anything else."""
         try:
             return self._identity.open(sealed).decode()
         except (DecryptError, ValueError):
             return None
 
     async def change(self, owner: str, id: str, change: Change) -> Document | None:  # noqa: A002
-        """Keep what `change` makes of a document, and return it; None where there is none.
+        """Apply `change` to a document, store and return the result; None if there is no such document.
 
-        It is called in the store's thread, so that no other change comes between.
+        It runs in the store's thread, so that no other change interferes.
         """
         return await self._run(self._change, owner, id, change)
 
     def change_later(self, owner: str, id: str, change: Change) -> None:  # noqa: A002
-        """Change a document, and wait for no disk; see `change`."""
+        """Change a document without waiting for the disk; see `change`."""
         self._thread.start(self._change, owner, id, change)
 
     async def delete(self, owner: str, id: str) -> bool:  # noqa: A002
-        """Delete a response of `owner`; return whether there was one."""
+        """Delete a document of `owner`; tell whether there was one."""
         return await self._run(self._delete, owner, id)
 
     async def close(self) -> None:
-        """Write what is still to be kept, and close the file."""
+        """Finish the queued writes, and close the file."""
         self._thread.start(self._close)
         await self._thread.close()
 
@@ -131,7 +131,7 @@ class ResponseStore:
             return None
         try:
             found: Document = json.loads(self._identity.open(row[0]))
-        except DecryptError:  # the profile key is another one now
+        except DecryptError:  # the profile key has changed
             return None
         return found
 
@@ -144,7 +144,7 @@ class ResponseStore:
                 break
             found.insert(0, document)
             wanted = document["response"]["previous_response_id"]
-        # A chain that is in use keeps its beginning.
+        # Using a chain keeps all of its responses.
         ids = [(time.time(), document["response"]["id"]) for document in found]
         self._opened().executemany("UPDATE response SET kept = ? WHERE id = ?", ids)
         return found
@@ -154,7 +154,7 @@ class ResponseStore:
         return self._opened().execute(asked, (id, owner)).rowcount > 0
 
     def _prune(self) -> None:
-        """Delete what is too old, and the oldest where all are too large together."""
+        """Delete documents that are too old, and the oldest ones beyond the size limit."""
         if self._database is None:
             return
         self._database.execute("DELETE FROM response WHERE kept <= ?", (self._oldest(),))

@@ -1,4 +1,4 @@
-"""The times at which each account sent in the last day, kept over a restart, which the quotas count."""
+"""The times at which each account sent prompts in the last day, stored across restarts, for the quotas."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bridge.storage.atomic import write_file
 from bridge.storage.state_file import read_state
 
 MOST = 10_000
-"""Sends of an account that are kept; the oldest ones give way."""
+"""Most sends of an account that are kept, the latest ones."""
 
 DISK_LIMIT = 5.0
 """Seconds that the start waits for the file."""
@@ -25,9 +25,9 @@ _FORM = TypeAdapter(dict[str, list[float]])
 
 
 class SendLog:
-    """The file `sends.json` in the config folder: Unix times of sends by account, the oldest first; `now` tells them.
+    """The file `sends.json` in the config folder: Unix times of sends by account, oldest first; `now` is the clock.
 
-    Adding a send waits for no disk, and a failure of the disk is only logged.
+    Adding a send does not wait for the disk, whose failure is only logged.
     """
 
     def __init__(self, config: Path, now: Callable[[], float] = time.time) -> None:
@@ -48,11 +48,11 @@ class SendLog:
             self.of(name).extendleft(reversed(times))
 
     def of(self, name: str) -> deque[float]:
-        """Return the account's sends, the same object each time: sends that are added later appear in it."""
+        """Return the account's sends, the same object each time, in which later sends appear."""
         return self._sends.setdefault(name, deque(maxlen=MOST))
 
     def add(self, name: str, moment: float) -> None:
-        """Note a send."""
+        """Add a send."""
         self.of(name).append(moment)
         self._save()
 
@@ -62,13 +62,13 @@ class SendLog:
         self._save()
 
     def forget(self, name: str) -> None:
-        """Drop an account that was removed, unless its sends still count: it may be added again within a day."""
+        """Drop a removed account, unless its sends still count: it may be added again within a day."""
         begin = self.now() - DAY
         if all(sent <= begin for sent in self._sends.get(name, ())):
             self._sends.pop(name, None)
 
     async def close(self) -> None:
-        """Return when everything is written."""
+        """Wait until everything is written."""
         await self._thread.close()
 
     def _save(self) -> None:
@@ -84,7 +84,7 @@ class SendLog:
         return read_state(self._path, _FORM, {})
 
     def _write(self) -> None:
-        """Write the newest times; of several queued writes the first one does the work of all."""
+        """Write the newest times; the first of several queued writes does the work of all."""
         newest, self._unwritten = self._unwritten, None
         if newest is not None:
             write_file(self._path, json.dumps(newest).encode())

@@ -1,4 +1,4 @@
-"""Opens SQLite files of the bridge: private, with a version of their schema, and in WAL mode."""
+"""Opens SQLite files of the bridge: private, with a schema version, in WAL mode."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def open_database(
 ) -> sqlite3.Connection:
     """Open the file, create its missing tables, let `migrate` change old ones, and return the autocommit connection.
 
-    The version is in `user_version`; a new file has 0. Raises a `StorageError` for a file of a later version.
+    The version is in `user_version`; a new file has 0. Raise a `StorageError` for a file of a later version.
     """
     create_empty(path)
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -24,7 +24,7 @@ def open_database(
         database.execute("PRAGMA journal_mode = WAL")
         database.executescript(schema)
         migrate(database)
-        database.execute(f"PRAGMA user_version = {version}")  # last: a start that is cut short migrates again
+        database.execute(f"PRAGMA user_version = {version}")  # last, so that an interrupted start migrates again
     except BaseException:
         database.close()
         raise

@@ -1,4 +1,4 @@
-"""Small JSON files of the bridge's own state: one that is missing or damaged counts as empty."""
+"""Small JSON files of the bridge's own state; a missing or damaged one counts as empty."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def read_state(path: Path, form: TypeAdapter[T], empty: T) -> T:
-    """Return what the file holds, or `empty`; a file that cannot be read is logged. Blocks."""
+    """Return the content of a file, or `empty`; log a file that cannot be read. Blocks."""
     try:
         return form.validate_json(path.read_bytes())
     except FileNotFoundError:

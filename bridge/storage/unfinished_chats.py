@@ -1,4 +1,4 @@
-"""Conversations in which the site may still generate: kept on disk, so that a start after a crash can stop them."""
+"""Conversations in which the site may still generate, stored on disk so that a start after a crash can stop them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def unfinished_chats_file(config: Path, account: str) -> Path:
 
 
 class UnfinishedChats:
-    """The conversations of one account whose last answer the bridge has not seen end, in the file `path`, if any.
+    """The conversations of one account whose last answer has not ended, stored in the file `path`, if any.
 
-    A conversation is added once the site has opened it for a turn, and removed once its answer has ended. What a crash
-    leaves here the next start stops. `tell` is told of each change.
+    A conversation is added once the site has opened it for a turn, and removed once its answer has ended. After a
+    crash, the next start stops the remaining ones. `tell` is called after each change.
     """
 
     def __init__(self, path: Path | None, tell: Callable[[Sequence[str]], None] = lambda _: None) -> None:
@@ -36,19 +36,19 @@ class UnfinishedChats:
         """Orders the writes: the last one to start must also be the last on disk."""
 
     async def load(self, left: Sequence[str] = ()) -> list[str]:
-        """Return the ids of the conversations, those of an earlier run first; `left` are those of another bridge."""
+        """Return the ids of the conversations, those of an earlier run first; `left` are those of another node."""
         found = await asyncio.to_thread(self._read)
         self._open = list(dict.fromkeys([*found, *left, *self._open]))
         self._tell(self._open)
         return list(self._open)
 
     async def add(self, conversation: str) -> None:
-        """Note that the site generates in a conversation."""
+        """Add a conversation in which the site generates."""
         self._open.append(conversation)
         await self._save()
 
     async def remove(self, conversation: str) -> None:
-        """Note that the site generates there no more."""
+        """Remove a conversation in which the site no longer generates."""
         self._open = [one for one in self._open if one != conversation]
         await self._save()
 
@@ -58,7 +58,7 @@ class UnfinishedChats:
             try:
                 await asyncio.to_thread(self._write, json.dumps(self._open).encode())
             except OSError as error:
-                logger.warning("Cannot save which answers the site still generates: {}", error)
+                logger.warning("Cannot save the list of unfinished answers: {}", error)
 
     def _write(self, content: bytes) -> None:
         if self._path is not None:

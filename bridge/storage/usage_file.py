@@ -1,7 +1,7 @@
-"""The SQLite file of what each key used, by model and account, in sums of a minute; every call blocks.
+"""The SQLite file of each key's usage, by model and account, in sums per minute; every call blocks.
 
-After two days the minutes of an hour become one row, and after `usage.max_age` days they are deleted. So the file stays
-small, however long the bridge runs.
+After two days the minutes of an hour become one row, and after `usage.max_age` days rows are deleted, so the file stays
+small.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ SUM_UP = """ON CONFLICT (time, key, model, account) DO UPDATE SET name = exclude
     prompt_tokens = prompt_tokens + excluded.prompt_tokens,
     completion_tokens = completion_tokens + excluded.completion_tokens"""
 FINE = int(2 * DAY)
-"""Seconds for which each minute has rows of its own: longer than the longest window of a limit."""
+"""Seconds for which each minute has its own rows: longer than the longest window of a limit."""
 MOST_ROWS = 10_000
-"""Rows of an answer at most."""
+"""Most rows of a result."""
 
 By = Literal["key", "model", "account", "day", "hour", "node"]
-"""What usage can be summed by; days and hours are those of UTC, and a bridge that is alone is a node without a name."""
+"""The groupings of usage; days and hours are in UTC, and without a cluster the node's name is empty."""
 SUMS = ", ".join(f"SUM({name}) AS {name}" for name in COUNTS.split(", "))
 GROUPS: dict[By, str] = {
     "key": "key, MAX(name) AS name",
@@ -53,15 +53,15 @@ GROUPS: dict[By, str] = {
 }
 BYS: tuple[By, ...] = get_args(By)
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that spreadsheets compute."""
+"""Prefixes of cells that spreadsheets take for formulas."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatUsage:
-    """What one chat used; `key` is the id of its key, empty where none was asked for."""
+    """The usage of one chat; `key` is the id of its key, empty if none was required."""
 
     at: float
-    """When it was begun, as a Unix time."""
+    """When it started, as a Unix time."""
     key: str
     name: str
     model: str
@@ -72,7 +72,7 @@ class ChatUsage:
 
 
 class UsageFile:
-    """The record; used by one thread at a time, other processes may read meanwhile."""
+    """The usage records; only one thread may use it at a time, but other processes may read the file."""
 
     def __init__(self, path: Path, max_age: float, clock: Callable[[], float] = time.time) -> None:
         self._path, self._max_age, self._clock = path, max_age * DAY, clock
@@ -80,7 +80,7 @@ class UsageFile:
         self._tidied = 0.0
 
     def add(self, one: ChatUsage) -> None:
-        """Add what a chat used."""
+        """Add the usage of a chat."""
         minute = int(one.at) // int(MINUTE) * int(MINUTE)
         row = (minute, one.key, one.model, one.account, one.name, 1, one.is_failed, one.prompt, one.completion)
         self._opened().execute(f"INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) {SUM_UP}", row)  # noqa: S608
@@ -88,9 +88,9 @@ class UsageFile:
             self._tidy()
 
     def totals(self, since: float, by: Sequence[By]) -> list[dict[str, Any]]:
-        """Return the sums since that Unix time by each of `by`: its columns, and those of `COUNTS` with `tokens`.
+        """Return the sums since a Unix time, grouped by `by`, with the columns of `by`, `COUNTS` and `tokens`.
 
-        Days and hours come in their order, all else with the most tokens first.
+        Days and hours are in order; within them, rows with the most tokens come first.
         """
         groups = ", ".join(GROUPS[one] for one in by)
         times = [one for one in by if one in ("day", "hour")]
@@ -104,7 +104,7 @@ class UsageFile:
         return [_readable(dict(zip(columns, row, strict=True))) for row in cursor]
 
     def by_minute(self, since: float) -> list[tuple[int, str, int, int]]:
-        """Return what each key used in each minute since that Unix time: minute, key, chats and tokens."""
+        """Return the usage per minute and key since a Unix time: minute, key, chats and tokens."""
         query = (
             "SELECT time, key, SUM(chats), SUM(prompt_tokens + completion_tokens) FROM usage"
             " WHERE time >= ? GROUP BY time, key ORDER BY time"
@@ -124,7 +124,7 @@ class UsageFile:
         return self._database
 
     def _tidy(self) -> None:
-        """Delete what is too old, and sum up the minutes of hours that are long over."""
+        """Delete old rows, and sum the minutes of past hours."""
         database, now, hour = self._opened(), self._clock(), int(HOUR)
         coarse = (now - FINE) // HOUR * HOUR
         database.execute("BEGIN IMMEDIATE")
@@ -140,22 +140,22 @@ class UsageFile:
 
 
 def groups_of(text: str) -> tuple[By, ...]:
-    """Return what to sum by, of names with commas between them; raise a `RequestError` for an unknown one."""
+    """Return the groupings in a comma-separated list; raise a `RequestError` for an unknown one."""
     given = [*dict.fromkeys(word.strip() for word in text.split(","))]
     known = [one for one in BYS if one in given]
     if len(known) != len(given):
-        raise RequestError(f"by must be any of {', '.join(BYS)}, with commas between them.", param="by")
+        raise RequestError(f"by must be a comma-separated list of any of {', '.join(BYS)}.", param="by")
     return tuple(sorted(known, key=given.index))
 
 
 def columns_of(by: Sequence[By]) -> list[str]:
-    """Return the columns of such sums in their order."""
+    """Return the columns of sums grouped by `by`, in order."""
     named = [column for one in by for column in ((one, "name") if one == "key" else (one,))]
     return [*named, *COUNTS.split(", "), "tokens"]
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]], by: Sequence[By]) -> str:
-    """Return sums as a CSV file; a text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    """Return sums as CSV; text that a spreadsheet would take for a formula gets an apostrophe before it."""
     out, columns = StringIO(), columns_of(by)
     writer = csv.writer(out)
     writer.writerow(columns)
@@ -168,12 +168,12 @@ def _plain(cell: object) -> object:
 
 
 def usage_path(config: Path) -> Path:
-    """Return where the record is."""
+    """Return the path of the usage file."""
     return config / "usage.sqlite"
 
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row with its times as ISO 8601 has them."""
+    """Return a row with its times in ISO 8601."""
     for name, form in (("day", "%Y-%m-%d"), ("hour", "%Y-%m-%dT%H:00Z")):
         if name in row:
             row[name] = f"{datetime.fromtimestamp(row[name], UTC):{form}}"

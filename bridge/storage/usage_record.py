@@ -1,4 +1,4 @@
-"""The record of what keys used, in a thread: nothing waits for the disk but who reads it."""
+"""The usage of keys, written in a thread: only reads wait for the disk."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from bridge.errors import StorageError
 from bridge.storage.usage_file import By, ChatUsage, UsageFile
 
 DISK_LIMIT = 10.0
-"""Seconds that who asks for usage waits for the disk."""
+"""Seconds that a read of the usage waits for the disk."""
 
 T = TypeVar("T")
 
 
 class UsageRecord:
-    """The record; every read comes after the writes before it."""
+    """The usage records; a read sees all earlier writes."""
 
     def __init__(self, path: Path, max_age: float, clock: Callable[[], float] = time.time) -> None:
         self._path = path
@@ -29,7 +29,7 @@ class UsageRecord:
         self._clock = clock
 
     def add(self, one: ChatUsage) -> None:
-        """Add what a chat used, and wait for no disk."""
+        """Add the usage of a chat, without waiting for the disk."""
         self._thread.start(self._file.add, one)
 
     async def totals(self, since: float, by: Sequence[By]) -> list[dict[str, Any]]:
@@ -37,11 +37,11 @@ class UsageRecord:
         return await self._run(self._file.totals, since, by)
 
     async def last_day(self) -> list[tuple[int, str, int, int]]:
-        """Return what each key used in each minute of the last 24 hours; see `UsageFile.by_minute`."""
+        """Return the usage per minute and key of the last 24 hours; see `UsageFile.by_minute`."""
         return await self._run(self._file.by_minute, self._clock() - DAY)
 
     async def close(self) -> None:
-        """Write what is still to be added, and close the file."""
+        """Finish the queued writes, and close the file."""
         self._thread.start(self._file.close)
         await self._thread.close()
 

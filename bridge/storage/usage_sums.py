@@ -1,4 +1,4 @@
-"""Sums of usage of several nodes as one; no I/O."""
+"""Adds up the usage of several nodes; no I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SUMMED = (*COUNTS.split(", "), "tokens")
 
 
 def as_told(said: Sequence[Mapping[str, Any]], by: Sequence[By]) -> list[dict[str, Any]]:
-    """Return the sums that a node told; raise a `KeyError`, `TypeError` or `ValueError` where they are none."""
+    """Return the sums from a node's answer; raise a `KeyError`, `TypeError` or `ValueError` if they are invalid."""
     texts = [column for column in columns_of(by) if column not in SUMMED]
     return [
         {**{one: str(row[one]) for one in texts}, **{one: int(row[one]) for one in SUMMED}} for row in said[:MOST_ROWS]
@@ -19,7 +19,7 @@ def as_told(said: Sequence[Mapping[str, Any]], by: Sequence[By]) -> list[dict[st
 
 
 def summed(parts: Iterable[tuple[str, Iterable[Mapping[str, Any]]]], by: Sequence[By]) -> list[dict[str, Any]]:
-    """Return the sums of all nodes, each given with its name, in the order of `UsageFile.totals`."""
+    """Return the sums over all nodes, given by name, in the order of `UsageFile.totals`."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for node, rows in parts:
         for row in rows:

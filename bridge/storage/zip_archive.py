@@ -1,4 +1,4 @@
-"""Packs the files that are kept of a chat or a page into one archive."""
+"""Packs the stored files of a chat or a page into one archive."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from zipfile import ZIP_DEFLATED, ZipFile
 from bridge.errors import BodyTooLarge
 
 MOST_BYTES = 64 * 1024 * 1024
-"""Bytes that all files of an archive may have together."""
+"""Most bytes of all files of an archive together."""
 
 
 def zipped(files: Iterable[Path]) -> bytes:
-    """Return the files as an archive; blocks. Raises where they are too large to be handed out in one piece."""
+    """Return the files as an archive; blocks. Raise `BodyTooLarge` if they have more than `MOST_BYTES`."""
     body, size = BytesIO(), 0
     with ZipFile(body, "w", ZIP_DEFLATED) as archive:
         for path in files:

@@ -75,7 +75,7 @@ def test_a_conversation_goes_on_where_it_has_room_for_what_is_new_and_an_answer(
 
 
 def test_a_conversation_that_a_client_names_is_not_left_for_another_one() -> None:
-    with pytest.raises(ContextTooLong, match=r"the conversation has 3001 tokens.*begin a new one") as caught:
+    with pytest.raises(ContextTooLong, match=r"the conversation has 3001 tokens.*start a new one") as caught:
         has_room(chat(WORD, conversation=PLACE.id), replace(PLACE, tokens=LIMIT - 2))
     assert caught.value.param == "conversation_id"
 

@@ -144,7 +144,7 @@ def test_a_backup_that_is_cut_or_changed_is_not_restored_in_part(
 def test_data_that_is_there_already_is_not_replaced(settings: Settings, tmp_path: Path) -> None:
     other = settings_in(tmp_path / "other")
     write_file(other.config / "api_keys", b"mine")
-    with pytest.raises(SetupError, match=r"api_keys is there already"):
+    with pytest.raises(SetupError, match=r"api_keys already exists"):
         restored(backup_of(settings), other, load_identity(settings.key_source))
     assert files_in(tmp_path / "other") == {"config/api_keys": b"mine"}
 
@@ -164,7 +164,7 @@ def test_nothing_is_restored_below_a_bridge_that_runs(settings: Settings, tmp_pa
 )
 def test_an_archive_of_somebody_else_writes_nothing_beside_the_data(tmp_path: Path, name: str) -> None:
     identity = Identity.generate()
-    with pytest.raises(SetupError, match="This is no backup"):
+    with pytest.raises(SetupError, match="This is not a backup"):
         restored(archive_of({name: b"x"}, identity), settings_in(tmp_path / "other"), identity)
     assert files_in(tmp_path) == {}
 
@@ -172,7 +172,7 @@ def test_an_archive_of_somebody_else_writes_nothing_beside_the_data(tmp_path: Pa
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE, tarfile.CHRTYPE])
 def test_an_archive_of_somebody_else_makes_no_links_and_devices(tmp_path: Path, kind: bytes) -> None:
     identity = Identity.generate()
-    with pytest.raises(SetupError, match="This is no backup"):
+    with pytest.raises(SetupError, match="This is not a backup"):
         restored(archive_of({"config/api_keys": b""}, identity, kind=kind), settings_in(tmp_path / "other"), identity)
     assert files_in(tmp_path) == {}
 
@@ -180,7 +180,7 @@ def test_an_archive_of_somebody_else_makes_no_links_and_devices(tmp_path: Path, 
 @pytest.mark.parametrize("about", [{"format": 2, "bridge": "9.9"}, {"format": "1"}, [1], "x", "x" * 70_000])
 def test_an_archive_of_another_form_is_refused(tmp_path: Path, about: object) -> None:
     identity = Identity.generate()
-    says = "A newer bridge" if isinstance(about, dict) and about["format"] == 2 else "This is no backup"
+    says = "A newer bridge" if isinstance(about, dict) and about["format"] == 2 else "This is not a backup"
     with pytest.raises(SetupError, match=says):
         restored(archive_of({}, identity, about), settings_in(tmp_path / "other"), identity)
 

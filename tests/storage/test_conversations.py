@@ -286,7 +286,7 @@ def test_a_conversation_goes_on_only_from_its_last_answer(opened: OpenFile) -> N
     longer = (*HELLO, said("assistant", ANSWER), said("user", "Fine."))
     conversations.remember(ConversationPosition("alice", "c-1", "4"), longer, "Good.")
     assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine, again.")), ALL) is None
-    with pytest.raises(UnknownConversation, match="gone on"):
+    with pytest.raises(UnknownConversation, match="has continued since"):
         conversations.find(request(said("user", "x"), conversation="c-1@2"), ALL)
     assert conversations.find(request(said("user", "x"), conversation="c-1@4"), ALL) == ConversationPosition(
         "alice", "c-1", "4"

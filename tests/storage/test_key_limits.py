@@ -87,7 +87,7 @@ async def test_a_key_follows_the_name_of_an_account_that_it_may_use(tmp_path: Pa
 def test_a_plain_key_has_no_limits_and_an_unknown_one_is_not_there(tmp_path: Path) -> None:
     store = KeyStore(tmp_path)
     store.prepare(is_local=False)
-    with pytest.raises(RequestError, match="add a named one"):
+    with pytest.raises(RequestError, match="add a named key"):
         store.change(store.all()[0].id, {"parallel": 1})
-    with pytest.raises(NotThere, match="no key of the id 'nobody'"):
+    with pytest.raises(NotThere, match="no key with the id 'nobody'"):
         store.change("nobody", {"parallel": 1})

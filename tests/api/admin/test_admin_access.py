@@ -465,7 +465,7 @@ async def test_revoking_the_key_of_the_local_commands_gives_them_another_one(tmp
 async def test_the_last_key_that_may_chat_stays(tmp_path: Path) -> None:
     access = load_credentials(tmp_path, ServerSettings(), DashboardSettings())
     (plain,) = [key for key in access.keys if key.scope == "chat"]
-    with pytest.raises(Exception, match="last key that may chat"):
+    with pytest.raises(Exception, match="last key for chats"):
         await access.revoke(plain.id)
     await access.add("laptop", "chat")
     await access.revoke(plain.id)

@@ -1,1 +1,1 @@
-"""Chromium, its processes and its network, without knowing any account or site; may import storage."""
+"""Chromium, its processes and its network, independent of accounts and sites; may import storage."""

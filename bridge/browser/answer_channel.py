@@ -1,6 +1,6 @@
-"""One of the page's channels that answers come by beside the prompt's own response: a stream, a poll, a WebSocket.
+"""A channel for answers other than the response to the prompt: a stream, a poll or a WebSocket of the page.
 
-It may be older than the turn. What came before the prompt has left is of no turn.
+It may be older than the turn. Data that arrived before the prompt was sent belongs to no turn.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LINES = ("ndjson", "jsonl", "json-lines", "stream+json", "json-seq")
 
 
 class AnswerChannel:
-    """Passes the parts of one response on to the turn that runs, if its prompt has left."""
+    """A channel that passes the parts of one response to the running turn, if its prompt was sent."""
 
     def __init__(self, turn: Callable[[], Exchange | None], number: int, order: ArrivalOrder | None = None) -> None:
         self._running_turn = turn
@@ -30,31 +30,31 @@ class AnswerChannel:
         self._response: PageResponse | None = None
         self._frames = FrameStart(None)
         self._turn: Exchange | None = None
-        """The turn that knows of this response."""
+        """The turn that got the head of this response."""
         self.has_given = False
-        """Whether that turn has got something by it."""
+        """Whether that turn got data from it."""
         self._rest_of: list[Exchange | None] = []
-        """The turn that ran when the response ended, while its rest is fetched."""
+        """The turn that ran when the response ended, while the rest of its body is fetched."""
 
     def open(self, response: PageResponse) -> None:
-        """Note how the response begins; a turn hears of it with the first part."""
+        """Record the head of the response; a turn gets it with the first part."""
         self._response = replace(response, number=self._number)
         self._frames = FrameStart(_break_of(response))
 
     def put(self, part: Part) -> None:
-        """Take the next part of the response."""
+        """Process the next part of the response."""
         if isinstance(part, PageResponse):
             self.open(part)
         turn = self._rest_of[0] if self._rest_of else self._running_turn()
         self._order.put(self._number, lambda: self._take(turn, part))
 
     def hold(self) -> None:
-        """Keep the place of a response that has ended and whose rest is fetched; it belongs to the turn of its end."""
+        """Hold the order while the ended response's rest is fetched, which belongs to the turn that runs now."""
         self._rest_of = [self._running_turn()]
         self._order.hold(self._number)
 
     def release(self) -> None:
-        """Give the rest out, and what has come after it by other channels."""
+        """Deliver the rest, and the parts of other channels that came after it."""
         self._order.release(self._number)
 
     def _take(self, turn: Exchange | None, part: Part) -> None:
@@ -90,15 +90,15 @@ class AnswerChannel:
 
 
 class FrameStart:
-    """Leaves out the rest of the frame in the middle of which a turn began; `between` is what stands between two."""
+    """A filter that drops the rest of a frame in which a turn began; `between` is the separator of frames."""
 
     def __init__(self, between: re.Pattern[bytes] | None) -> None:
         self._between = between
         self._last = b""
-        """The end of what has passed by and is no whole frame."""
+        """The last bytes of an incomplete frame before the turn."""
 
     def pass_by(self, data: bytes) -> None:
-        """Note bytes that are of no turn."""
+        """Record bytes that belong to no turn."""
         if self._between is not None:
             seen = self._last + data
             start = 0
@@ -107,7 +107,7 @@ class FrameStart:
             self._last = seen[start:].lstrip(b"\r\n")[-LONGEST_BREAK:]
 
     def cut(self, data: bytes) -> bytes:
-        """Return the next bytes of a turn, without the rest of a frame that began before it."""
+        """Return the next bytes of a turn without the rest of a frame that began before it."""
         if self._between is None or not self._last:
             return data
         seen = self._last + data

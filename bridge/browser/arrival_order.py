@@ -1,7 +1,7 @@
-"""Keeps what several channels bring in the order in which it came, while the rest of one of them is still fetched.
+"""Keeps the parts of several channels in their order of arrival while the rest of one of them is fetched.
 
-A page may go from one channel to another in mid-answer: from poll to poll, from polling to its WebSocket. The body of
-a poll that has ended may take a call to the browser, and what comes by the next channel must not overtake it.
+A page may switch channels in mid-answer: from poll to poll, or from polling to its WebSocket. Fetching the body of an
+ended poll may take a call to the browser, and the next channel's parts must not overtake it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Delivery = Callable[[], None]
 
 @dataclass(slots=True)
 class _Place:
-    """A place in the order: what waits there; one that is open gets more."""
+    """A place in the order with its waiting deliveries; an open one gets more."""
 
     number: int
     waiting: list[Delivery] = field(default_factory=list)
@@ -23,17 +23,17 @@ class _Place:
 
 
 class ArrivalOrder:
-    """Delivers at once unless an earlier channel is held open."""
+    """An order that delivers at once unless an earlier channel is held."""
 
     def __init__(self) -> None:
         self._places: deque[_Place] = deque()
 
     def hold(self, number: int) -> None:
-        """Keep a place for the rest of a channel; everything that comes by others from now on stands behind it."""
+        """Keep a place for the rest of a channel; later parts of other channels wait behind it."""
         self._places.append(_Place(number, is_open=True))
 
     def release(self, number: int) -> None:
-        """Deliver what has waited: the channel has brought its rest."""
+        """Deliver the waiting parts, as the channel's rest is complete."""
         for place in self._places:
             if place.number == number:
                 place.is_open = False
@@ -42,7 +42,7 @@ class ArrivalOrder:
                 deliver()
 
     def put(self, number: int, deliver: Delivery) -> None:
-        """Deliver a part of a channel, in its place."""
+        """Deliver a part of a channel in order."""
         if not self._places:
             deliver()
             return

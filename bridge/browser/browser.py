@@ -1,8 +1,8 @@
-"""Starts Chromium on demand, notices when it is lost, and opens contexts in it.
+"""Starts Chromium on demand, detects its loss, and opens contexts in it.
 
-One Chromium holds all accounts, a context each; an account whose login no copy holds has one of its own, with a folder.
-Playwright reports neither the end of its own driver nor that of Chromium's network service (which silently takes the
-cookies of all contexts), so both processes are watched. One that runs elsewhere ends when its connection does.
+One Chromium holds all accounts, with one context each; an account whose login cannot be copied has its own Chromium
+with a folder. Playwright reports neither the end of its own driver nor that of Chromium's network service (which
+silently loses the cookies of all contexts), so both processes are watched. A remote browser ends with its connection.
 """
 
 from __future__ import annotations
@@ -30,67 +30,67 @@ from bridge.tasks import errors_logged
 from bridge.telemetry import BrowserLost, BrowserReplaced, BrowserStarted, Telemetry
 
 NETWORK_SERVICE = "network.mojom.NetworkService"
-NETWORK_LOST = "Chromium's network service ended, and the cookies of all accounts with it"
+NETWORK_LOST = "Chromium's network service ended, and the cookies of all accounts were lost with it"
 PROXY = (
     "The browser goes through a proxy of your own (browser.args or the environment), so browser.hosts has no effect: "
     "the proxy decides what pages can reach"
 )
 DRIVER_LOST = "Playwright's driver ended"
-GONE = "The browser that browser.connect names went away"
+GONE = "The browser of browser.connect went away"
 LAUNCH_SLACK = 5.0
-"""Seconds after the limit that Playwright keeps for a launch, in which it should say what went wrong."""
+"""Seconds after Playwright's own limit of a launch in which it should report the error."""
 
 JUST_NOW = 5.0
-"""Seconds for which a page that crashes is taken for the one whose process was ended."""
+"""Seconds after a page was killed for its size in which a crash counts as that."""
 
 
 class Chromium:
-    """A Chromium that is started when a context is asked for, and restarted after it was lost."""
+    """A Chromium that starts when a context is requested, and restarts after its loss."""
 
     def __init__(
         self, settings: PageSettings, telemetry: Telemetry, own: Path | None = None, shared: Chromium | None = None
     ) -> None:
         self._own = own
-        """The folder that this one keeps everything in; None: nothing is kept, and there are many contexts."""
+        """The user data folder; None: nothing is kept, and there are many contexts."""
         self._shared = shared or self
         self._with_folders: dict[str, Chromium] = {}
         self._settings = settings
         self._telemetry = telemetry
         self._lock = asyncio.Lock()
-        """Held while it is started or closed."""
+        """Held while Chromium starts or closes."""
         self._driver_start = asyncio.Lock()
-        """Held, for all that share it, while a driver is started: two at once could not be told apart."""
+        """Held, for all instances, while a driver starts: two new processes could not be told apart."""
         self._running: RunningBrowser | None = None
-        self._latest, self._older = self, list[Chromium]()  # of the one that all share: which opens the contexts now
+        self._latest, self._older = self, list[Chromium]()  # of the shared instance: which opens contexts now
         self.is_retired = False
-        """Whether another one has taken over: no context is opened here, and the last one closes it."""
+        """Whether another browser has taken over: this one opens no contexts, and closes with its last one."""
         self._contexts = 0
         self._listeners: list[Callable[[BrowserError], None]] = []
         self._ended_at = -JUST_NOW
-        """When a page was last ended for its size."""
+        """When a page was last killed for its size."""
         self._folder = settings.folders.config / "run"
         self._start_fact: BrowserStarted | None = None
 
     def on_lost(self, listener: Callable[[BrowserError], None]) -> Callable[[], None]:
-        """Call `listener` when all contexts are lost; return how to stop that."""
+        """Call `listener` when all contexts are lost; return a function that removes it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     @property
     def started(self) -> BrowserStarted | None:
-        """Return the fact of the last start."""
+        """Return the fact of the last start, if there was one."""
         return self._latest._start_fact
 
     @property
     def running(self) -> RunningBrowser | None:
-        """Return the browser in which contexts are opened, if it runs."""
+        """Return the browser that opens contexts, if it runs."""
         running = self._latest._running
         return None if running is None or running.is_lost else running
 
     async def replace(self, reason: str) -> None:
-        """Start a second browser, which opens all contexts from now on; the one before closes with its last context.
+        """Start a second browser, which opens all contexts from now on; the first one closes with its last context.
 
-        Where the second one does not start, everything stays as it is.
+        If the second one does not start, nothing changes.
         """
         new = Chromium(self._settings, self._telemetry, shared=self)
         await new._started()
@@ -108,17 +108,17 @@ class Chromium:
 
     @property
     def is_attached(self) -> bool:
-        """Tell whether it runs elsewhere, as `browser.connect` says."""
+        """Tell whether it is the remote browser of `browser.connect`."""
         return self._own is None and self._settings.browser.connect is not None
 
     @property
     def may_minimize(self) -> bool:
-        """Tell whether it has windows that nobody looks at."""
+        """Tell whether its windows may be minimized, because no user sees them."""
         is_unseen = not self.is_attached or bool(self.running and self.running.is_headless)
         return is_unseen and self._settings.browser.may_minimize
 
     def with_folder(self, name: str | None) -> Chromium:
-        """Return the Chromium that keeps everything in the folder of that name; None: the one that keeps nothing."""
+        """Return the Chromium with the user data folder of that name; None: the shared one without a folder."""
         if name is None:
             return self._shared._latest
         known, folder = self._shared._with_folders, self._settings.folders.browsers / name
@@ -128,7 +128,7 @@ class Chromium:
 
     @asynccontextmanager
     async def context(self, options: Mapping[str, Any]) -> AsyncGenerator[BrowserContext]:
-        """Open a context with Playwright's `new_context` options, starting Chromium when none runs."""
+        """Open a context with Playwright's `new_context` options; start Chromium if it does not run."""
         if self._own is not None and self._running is not None and not self._running.is_lost:
             raise BrowserError("The account's own browser is open already.")
         running = await self._started(options)
@@ -154,7 +154,7 @@ class Chromium:
             yield context
 
     async def check(self) -> None:
-        """Ask the browser for a sign of life; raise `BrowserError`, after telling the listeners, if none comes."""
+        """Ask the browser for a sign of life; without one, tell the listeners and raise `BrowserError`."""
         running = self._running
         if running is None:
             raise BrowserError("The browser is not running.")
@@ -168,14 +168,14 @@ class Chromium:
         except BrowserError as error:
             self._lost(running, error.message)
             raise
-        if running.is_ours:  # else the numbers may be those of another machine
+        if running.is_ours:  # else the process ids may be those of another machine
             await self._end_large([pid for kind, pid in found if kind == "renderer"])
         self._look_for_network(running, dict(found).get(NETWORK_SERVICE))
         if running.is_lost:
             raise BrowserError("The browser was lost.")
 
     def _look_for_network(self, running: RunningBrowser, pid: int | None) -> None:
-        """Watch the network service, which starts with the first page; another one has none of the cookies."""
+        """Watch the network service, which starts with the first page; a new one has none of the cookies."""
         if running.network is None and pid is not None:
             running.network = pid
             if running.is_ours:
@@ -184,7 +184,7 @@ class Chromium:
             self._lost(running, NETWORK_LOST)
 
     async def _end_large(self, renderers: Sequence[int]) -> None:
-        """Kill the pages that use more memory than the settings allow; each account sees that as a crash."""
+        """Kill the pages that use more memory than the settings allow; their accounts see a crash."""
         limit = self._settings.browser.page_memory
         if limit and await asyncio.to_thread(processes.kill_larger, renderers, limit * MEBIBYTE):
             self._ended_at = time.monotonic()
@@ -196,7 +196,7 @@ class Chromium:
         return f"The page took more than {self._settings.browser.page_memory} MiB of memory (browser.page_memory)."
 
     async def ensure(self) -> None:
-        """Raise `BrowserError` if the browser is lost; ask it only where no watch on its processes would have fired."""
+        """Raise `BrowserError` if the browser is lost; ask it only if its processes are not watched."""
         running = self._running
         if running is None or running.is_lost or not running.is_watched:
             await self.check()
@@ -206,7 +206,7 @@ class Chromium:
         return (await self._latest._started()).browser.version
 
     async def processes(self) -> list[tuple[str, int]]:
-        """Return kind and process id of all processes that are ours; a driver of Playwright comes first."""
+        """Return the kinds and ids of all processes of the bridge's browsers, with Playwright's driver first."""
         running = await self._latest._started()
         ours = [("driver", running.driver.process.pid)]
         if running.is_ours:
@@ -217,7 +217,7 @@ class Chromium:
         return ours
 
     async def close(self) -> None:
-        """Close Chromium and Playwright's driver; kill what does not end by itself."""
+        """Close Chromium and Playwright's driver; kill processes that do not end."""
         for other in (*self._with_folders.values(), *self._older, self._latest):
             await other._end()
         await self._end()
@@ -232,7 +232,7 @@ class Chromium:
         async with self._lock:
             if self._running is None or self._running.is_lost:
                 if self.is_retired:
-                    raise BrowserError("Another browser has taken over just now.")
+                    raise BrowserError("Another browser has just taken over.")
                 lost, self._running = self._running, None
                 if lost is not None:
                     await lost.close(self._settings.browser.call_limit)
@@ -279,12 +279,12 @@ class Chromium:
 
     @asynccontextmanager
     async def _driver(self) -> AsyncGenerator[Driver]:
-        """Start a driver, and stop it again where what is done with it fails."""
+        """Start a driver; stop it again if the body raises."""
         async with self._shared._driver_start:
             driver = await start_driver(self._settings.turn.ready, self._settings.browser.call_limit)
         try:
             yield driver
-        except BaseException:  # also where it is cancelled: nobody else knows the driver yet
+        except BaseException:  # also when cancelled, as no other code has the driver yet
             await driver.stop(self._settings.browser.call_limit)
             raise
 
@@ -294,5 +294,5 @@ class Chromium:
         running.is_lost = True
         self._telemetry.emit(BrowserLost(reason))
         for listener in tuple(self._listeners):
-            with errors_logged("while the loss of the browser was passed to an account"):
+            with errors_logged("while telling an account of the loss of the browser"):
                 listener(BrowserError(f"The browser was lost: {reason.removesuffix('.')}."))

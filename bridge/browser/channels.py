@@ -1,4 +1,4 @@
-"""Where a site's prompts go and its answers come from: its own origin, and the hosts and WebSockets that it names."""
+"""The addresses of a site's prompts and answers: its own origin, and the hosts and WebSockets that its file names."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ from bridge.origins import is_at, origin_of
 
 
 def only_prompts(_: PageRequest) -> RequestRole:
-    """Take each request for one that carries a prompt."""
+    """Return that every request carries a prompt."""
     return "prompt"
 
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """The addresses of one site that carry prompts and answers; paths may hold `*` for anything."""
+    """The addresses of one site that carry prompts and answers; `*` in a path matches anything."""
 
     origin: str = ""
     paths: tuple[str, ...] = ()
-    """Of HTTP requests, which are held."""
+    """Paths of HTTP requests, which are held."""
     hosts: tuple[str, ...] = ()
-    """Hosts beside that of `origin`, reached in the same scheme."""
+    """Further hosts, with the same scheme as `origin`."""
     sockets: tuple[str, ...] = ()
     """Paths of WebSockets."""
     holds_sockets: bool = False
-    """Whether what the page sends over them is held, too."""
+    """Whether messages that the page sends over them are held, too."""
     is_separate: bool = False
-    """Whether the answer does not come as the response to the prompt."""
+    """Whether the answer comes separately from the response to the prompt."""
     heartbeats_count: bool = True
-    """Whether bytes without an event show that an answer still goes on."""
+    """Whether bytes without an event count as a sign that the answer continues."""
     resumes: bool = False
-    """Whether an `EventSource` that was cut may go on with what it gets when it connects again."""
+    """Whether a cut `EventSource` may continue after it connects again."""
     sends: int = 1
-    """How often one turn may send its prompt."""
+    """How many times one turn may send its prompt."""
     role_of: Callable[[PageRequest], RequestRole] = only_prompts
 
     def is_own(self, url: str) -> bool:
-        """Tell whether an address is the site's own, or of one of its hosts."""
+        """Tell whether an address is at the site's origin or one of its hosts."""
         there = origin_of(_as_http(url))
         if there == self.origin:
             return True
         return urlsplit(there).scheme == urlsplit(self.origin).scheme and is_at(there, self.hosts)
 
     def has_path(self, url: str) -> bool:
-        """Tell whether an address has a path that carries prompts or answers, on whatever host."""
+        """Tell whether an address has a path for prompts or answers, on any host."""
         return _matches(urlsplit(url).path, self.paths)
 
     def has_socket(self, url: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which Chromium, and with which switches: found in a fixed order, trimmed, sandboxed wherever that works."""
+"""Finds Chromium in a fixed order, and defines its switches, environment and sandbox."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PLAYWRIGHT_DISABLED = (
     "msForceBrowserSignIn",
     "msEdgeUpdateLaunchServicesPreferredVersion",
 )
-"""What Playwright 1.65 disables: a `--disable-features` of ours replaces its list, so it is repeated here."""
+"""Features that Playwright 1.65 disables: our `--disable-features` replaces its list, so it is repeated here."""
 
 TRIMMED = (
     "WebUIOmniboxPopup",
@@ -43,18 +43,18 @@ TRIMMED = (
     "WebUIOmniboxFullPopup",
     "SpareRendererForSitePerProcess",
 )
-"""Renderers that a browser for people keeps ready; without them an account costs half the memory."""
+"""Features that keep extra renderers for users; without them an account takes half the memory."""
 
 UNWANTED = ("--disable-popup-blocking",)
-"""Switches of Playwright that take away what protects from a page: windows without a click, as many as it likes."""
+"""Switches of Playwright that are dropped: this one would let a page open any number of windows without a click."""
 NO_UDP = tuple(f"--{name}webrtc-ip-handling-policy=disable_non_proxied_udp" for name in ("", "force-"))
-"""Keeps WebRTC to the ways that everything else of a page goes, where it might reach any host and port by UDP; the
-second one is its name in older versions."""
+"""Restricts WebRTC to the routes of all other connections of a page, where it could reach any host and port by UDP; the
+second one is the name in older versions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of browser, and where one is found: paths, then names in PATH, after what Playwright has installed."""
+    """A kind of browser and its locations: first Playwright's builds, then `paths`, then `names` in PATH."""
 
     called: str
     paths: tuple[str, ...]
@@ -62,13 +62,13 @@ class Kind:
     builds: tuple[str, ...] = ()
     """Patterns in Playwright's own folder."""
     playwright: str = "chromium"
-    """What `playwright install` calls it."""
+    """Its name for `playwright install`."""
     package: str = ""
-    """What `apt-get install` calls it."""
+    """Its package for `apt-get install`."""
 
     @property
     def advice(self) -> str:
-        """Return what to do where there is none."""
+        """Return the advice for a machine without it."""
         system = f"install one from your system (`apt-get install {self.package}`)" if self.package else "install it"
         return (
             f"No {self.called} was found. Either {system}, "
@@ -108,29 +108,29 @@ CHANNELS = {
 }
 SANDBOX_SIGNS = ("No usable sandbox", "without --no-sandbox", "credentials.cc", "zygote_host_impl_linux.cc")
 NO_DRIVER = (
-    "Playwright's driver does not start. On a small Debian or Ubuntu it lacks a library: `apt-get install libatomic1`."
+    "Playwright's driver does not start. A minimal Debian or Ubuntu lacks a library: `apt-get install libatomic1`."
 )
 INSTALL_LIMIT = 900.0
 OPENERS = ("xdg-open", "xdg-email")
-"""Programs that Chromium starts on Linux for addresses that are not its own."""
+"""Programs that Chromium starts on Linux for addresses that it does not handle itself."""
 HANDED_ON = re.compile(
     r"PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|TZ|TMPDIR|DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|LD_LIBRARY_PATH"
     r"|(?:https?|all|no)_proxy|(?:HTTPS?|ALL|NO)_PROXY|(?:LC|XDG|DBUS|FONTCONFIG|CHROME|PULSE|GTK|MESA|LIBGL|VK|NIX)_\w+"
 )
-"""Variables of the environment that Chromium may need; it gets no others."""
+"""Environment variables that Chromium may need; it gets no others."""
 
 
 def switches(settings: BrowserSettings) -> list[str]:
-    """Return Chromium's switches: what it disables, what it connects to beside HTTP, and the operator's own."""
+    """Return Chromium's switches: disabled features, limits on connections, and the operator's own."""
     bound = () if settings.hosts == "any" else NO_UDP
     return ["--disable-features=" + ",".join((*PLAYWRIGHT_DISABLED, *TRIMMED)), *bound, *settings.args]
 
 
 def environment(folder: Path) -> dict[str, str | float | bool]:
-    """Return the environment in which Chromium runs: what shows and connects it, and none of the operator's secrets.
+    """Return Chromium's environment: variables for display and network, and none of the operator's secrets.
 
-    Where a page leads to `mailto:` and the like, Chromium starts a program without asking; it finds, in the `folder`,
-    ones that do nothing.
+    For `mailto:` and similar links, Chromium starts a program without asking; `folder` gets programs of those names
+    that do nothing.
     """
     make_folder(folder)
     for name in OPENERS:
@@ -141,21 +141,21 @@ def environment(folder: Path) -> dict[str, str | float | bool]:
 
 
 def sandboxed(settings: BrowserSettings) -> bool:
-    """Return whether Chromium's sandbox is on: as set, else everywhere but for root, where it cannot start."""
+    """Tell whether Chromium's sandbox is on: as set, or else unless running as root, where it cannot start."""
     if settings.sandbox is not None:
         return settings.sandbox
     return not _is_root()
 
 
 def kind_of(settings: BrowserSettings) -> Kind:
-    """Return which kind of browser the settings want."""
+    """Return the kind of browser that the settings select."""
     if settings.channel is not None:
         return CHANNELS[settings.channel]
     return SHELL if settings.shell else CHROMIUM
 
 
 def find(settings: BrowserSettings) -> Path:
-    """Return the browser to launch: the configured one, or the first of its kind; `SetupError` if there is none."""
+    """Return the browser to launch: the configured one, or the first of its kind; raise `SetupError` if none."""
     if settings.executable is not None:
         if not os.access(settings.executable, os.X_OK):
             raise SetupError(f"browser.executable: {settings.executable} is not an executable file.")
@@ -167,7 +167,7 @@ def find(settings: BrowserSettings) -> Path:
 
 
 def install(settings: BrowserSettings, say: Callable[[str], None]) -> Path:
-    """Return the browser that `find` finds, or install one with Playwright or apt-get; see to the driver, too."""
+    """Return the browser of `find`, or install one with Playwright or apt-get; check the driver first."""
     _see_to_driver(say)
     kind = kind_of(settings)
     try:
@@ -183,7 +183,7 @@ def install(settings: BrowserSettings, say: Callable[[str], None]) -> Path:
 
 
 def explain_launch(message: str, executable: Path) -> str:
-    """Return what to do about a Chromium that did not start."""
+    """Return the error message, with advice, for a Chromium that did not start."""
     if any(sign in message for sign in SANDBOX_SIGNS):
         return (
             f"{executable} could not start its sandbox. Allow unprivileged user namespaces (in a container: a seccomp "
@@ -204,7 +204,7 @@ def _candidates(kind: Kind) -> Iterator[Path]:
 
 
 def _playwright_browsers(kind: Kind) -> Iterator[Path]:
-    """Yield what `playwright install` put into its folder, the newest first."""
+    """Yield the browsers in the folder of `playwright install`, the newest first."""
     default = {"darwin": "Library/Caches/ms-playwright"}.get(sys.platform, ".cache/ms-playwright")
     folder = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / default)
     for path in sorted((path for pattern in kind.builds for path in folder.glob(pattern)), reverse=True):
@@ -221,7 +221,7 @@ def _installers(kind: Kind) -> Iterator[list[str]]:
 
 
 def _see_to_driver(say: Callable[[str], None]) -> None:
-    """Make sure that Playwright's driver runs: a small system lacks a library that it needs."""
+    """Make sure that Playwright's driver runs; install the library that a minimal system lacks."""
     version = [sys.executable, "-m", "playwright", "--version"]
     if _succeeds(version):
         return

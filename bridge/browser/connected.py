@@ -1,8 +1,8 @@
-"""A browser that runs elsewhere: connected to by Chromium's debugger, or given by a Playwright server.
+"""Connects to a remote browser, through Chromium's debugger or a Playwright server.
 
-A debugger's browser is the operator's: the bridge opens contexts of its own in it, and changes nothing else. A
-Playwright server starts a browser for each connection, and ends it with that; one that was started by `launch-server`
-has one browser for all, in which the contexts of each connection are its own.
+A debugger's browser belongs to the operator: the bridge opens its own contexts in it, and changes nothing else. A
+Playwright server starts a browser for each connection and ends it with the connection; one started by `launch-server`
+has one browser for all, with separate contexts for each connection.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from bridge.printable import as_line
 from bridge.settings import BrowserSettings, PageSettings
 
 SLACK = 5.0
-"""Seconds after the limit that Playwright keeps for a connection, in which it should say what went wrong."""
+"""Seconds after Playwright's own limit of a connection in which it should report the error."""
 LONGEST = 300
-"""Characters of what a server says that are told."""
+"""Most characters of a server's message in an error."""
 URL = re.compile(r"\b(?:wss?|https?)://\S+", re.IGNORECASE)
 SERVER_VERSION = re.compile(r"server version: v(\d+\.\d+)")
 OWN_VERSION = re.compile(r"client version: v(\d+\.\d+)")
 NO_BROWSER = (
-    "{address} has not the browser that is asked for. Run `playwright install chromium` there; or start the server "
+    "{address} does not have the requested browser. Run `playwright install chromium` there; or start the server "
     "with --unsafe and name its Chromium in browser.executable (whoever reaches it can then run programs there)."
 )
 OTHER_VERSION = (
@@ -40,17 +40,15 @@ OTHER_VERSION = (
     "on both sides (`pip install 'playwright=={ours}.*'`)."
 )
 NO_SANDBOX = (
-    "The browser at {address} could not start its sandbox: run the server as a user who may have one, or give it up "
+    "The browser at {address} could not start its sandbox: run the server as a user who may have one, or disable it "
     "with browser.sandbox = false."
 )
-NO_ANSWER = (
-    "{address} gave no browser within {limit:g} seconds: it hangs, or has as many clients as it takes (--max-clients)."
-)
-WRONG_PATH = "{address} answers, but not at this path: look at the address that the server printed when it started."
+NO_ANSWER = "{address} gave no browser within {limit:g} seconds: it hangs, or its --max-clients are connected."
+WRONG_PATH = "{address} answers, but not at this path: use the address that the server printed at its start."
 
 
 async def connected(driver: Driver, address: BrowserAddress, settings: PageSettings) -> RunningBrowser:
-    """Return the browser at `address`; raise `BrowserError` that says what to do, and shows no secret."""
+    """Connect to the browser at `address`; raise a `BrowserError` with advice and without secrets."""
     call_limit = settings.browser.call_limit
     async with within(settings.turn.ready + SLACK, f"The browser at {address} was not connected to"):
         browser = await _connect(driver.playwright, address, settings)
@@ -73,12 +71,12 @@ async def _connect(playwright: Playwright, address: BrowserAddress, settings: Pa
             )
         return await _attach(playwright, address, settings)
     except PlaywrightError as error:
-        # without its cause, which would show the whole address
+        # without its cause, which would show the secrets in the address
         raise BrowserError(_explained(str(error), address, settings.turn.ready)) from None
 
 
 async def _attach(playwright: Playwright, address: BrowserAddress, settings: PageSettings) -> Browser:
-    """Connect to a debugger, without changing anything of its own tabs."""
+    """Connect to a debugger without changing the operator's tabs."""
     is_known = address.parts.scheme in ("ws", "wss")
     browser = await playwright.chromium.connect_over_cdp(
         address.url if is_known else await find_websocket(address, settings.browser.call_limit),
@@ -88,12 +86,12 @@ async def _attach(playwright: Playwright, address: BrowserAddress, settings: Pag
         timeout=settings.turn.ready * 1000,
     )
     for context in browser.contexts:
-        context.on("dialog", lambda _: None)  # else Playwright would answer what a tab asks its user
+        context.on("dialog", lambda _: None)  # else Playwright would answer the dialogs of the operator's tabs
     return browser
 
 
 def _wanted(settings: PageSettings) -> dict[str, Any]:
-    """Return which browser a Playwright server shall start; without --unsafe it heeds the first two alone."""
+    """Return the launch options for a Playwright server; without --unsafe it uses only the first two."""
     browser = settings.browser
     return {
         "headless": not browser.headed,
@@ -107,7 +105,7 @@ def _wanted(settings: PageSettings) -> dict[str, Any]:
 
 
 def _channel(settings: BrowserSettings) -> str:
-    """Return what Playwright calls the kind of browser; without a name it would take its headless shell."""
+    """Return Playwright's name for the kind of browser; without one it would take its headless shell."""
     return settings.channel or ("chromium-headless-shell" if settings.shell else "chromium")
 
 

@@ -1,7 +1,7 @@
-"""Asks Chromium's port for debugging where its WebSocket is.
+"""Asks Chromium's debugging port for its WebSocket.
 
-Of the answer only path and query count: host, port and secrets are those of the setting, so that no answer leads to
-another place.
+Only the path and query of the answer are used: host, port and secrets come from the setting, so that an answer cannot
+lead to another server.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from bridge.errors import BrowserError
 
 LARGEST_ANSWER = 65_536
 START_IT = (
-    "Start Chrome there with --remote-debugging-port={port} and a folder of its own (--user-data-dir=DIR, because it "
-    "opens no port for its usual one), or empty the setting browser.connect."
+    "Start Chrome there with --remote-debugging-port={port} and its own folder (--user-data-dir=DIR, because it opens"
+    " no port for the default one), or empty the setting browser.connect."
 )
 WRONG_KIND = "A Playwright server is written as playwright+ws://HOST:PORT/PATH in browser.connect. "
 
@@ -43,7 +43,7 @@ async def find_websocket(address: BrowserAddress, limit: float) -> str:
 
 
 def _ask(address: BrowserAddress, limit: float) -> str:
-    """Ask by the host's address unless there is TLS: Chrome refuses names, against pages that become its host."""
+    """Ask by the host's IP address unless TLS is used: Chrome refuses names, against DNS rebinding."""
     is_encrypted = address.parts.scheme == "https"
     host = address.host if is_encrypted else _resolved(address)
     query = f"?{address.parts.query}" if address.parts.query else ""

@@ -1,7 +1,7 @@
-"""What a page may reach beside the site: a proxy for all other hosts, which looks where a connection really goes.
+"""A proxy for a page's connections to hosts other than the site, which checks the real address of each.
 
-The browser goes to the site's own address directly, so that nothing is added on the way of an answer. All else of the
-page, its workers and its windows comes here; an address of this machine or of its network is never connected to.
+The browser connects to the site directly, so that answers are not delayed. All other connections of the page, its
+workers and its windows go through the proxy, which never connects to this machine or its network.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from bridge.settings import BrowserSettings
 from bridge.tasks import Tasks
 
 CONNECT_LIMIT = 20.0
-"""Seconds until a connection to another host is there."""
+"""Seconds that connecting to another host may take."""
 ADDRESS_LIMIT = 3.0
-"""Seconds until the next one of a host's addresses is tried."""
+"""Seconds until the next of a host's addresses is tried."""
 MOST = 128
-"""Connections of one page at a time."""
+"""Most connections of one page at a time."""
 PIECE = 2**16
 REFUSED = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 CONNECTED = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -38,9 +38,9 @@ PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 async def bounded(
     origin: str, named: Sequence[str], settings: BrowserSettings, is_attached: bool
 ) -> AsyncGenerator[dict[str, Any]]:
-    """Yield the context options with which a page of `origin` reaches only what `browser.hosts` allows.
+    """Yield the context options that restrict a page of `origin` to the hosts that `browser.hosts` allows.
 
-    A browser that was attached to may be on another machine, where our proxy is not, and goes where it likes.
+    A remote browser may be on another machine, where it cannot reach the proxy, so it is not restricted.
     """
     if settings.hosts == "any" or has_proxy(settings) or is_attached:
         yield {}
@@ -56,13 +56,13 @@ async def bounded(
 
 
 def has_proxy(settings: BrowserSettings) -> bool:
-    """Tell whether Chromium has a proxy of the operator's own, which then decides what can be reached."""
+    """Tell whether Chromium has a proxy of the operator, which then decides what pages can reach."""
     by_switch = any(switch.startswith(("--proxy-", "--no-proxy-server")) for switch in settings.args)
     return by_switch or any(os.environ.get(name) or os.environ.get(name.upper()) for name in PROXY_VARIABLES)
 
 
 class Egress:
-    """Connects to `named` hosts, or to all where that is None, as far as `may_reach` allows their addresses."""
+    """A proxy to `named` hosts, or to all if None, whose addresses `may_reach` allows."""
 
     def __init__(self, named: Sequence[str] | None, may_reach: Callable[[Address], bool] = is_public) -> None:
         self._named = named
@@ -97,7 +97,7 @@ class Egress:
         method, target, _ = head.split(b"\r\n", 1)[0].decode("ascii").split(" ")
         host, port = urlsplit(f"//{target}").hostname or "", urlsplit(f"//{target}").port
         if method != "CONNECT" or port is None or self._open > MOST:
-            raise PermissionError("only encrypted connections, and not too many")
+            raise PermissionError("not an encrypted connection, or too many")
         if self._named is not None and not is_named(host, self._named):
             raise PermissionError("not a host that the site needs")
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -108,7 +108,7 @@ class Egress:
 
 
 async def first_that_answers(addresses: Sequence[str], port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Return a connection to the first of a host's addresses that answers; one of a dead network may come before."""
+    """Connect to the first of a host's addresses that answers; an earlier one may be in a dead network."""
     for address in addresses[:-1]:
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(ADDRESS_LIMIT):
@@ -117,7 +117,7 @@ async def first_that_answers(addresses: Sequence[str], port: int) -> tuple[async
 
 
 async def _relay(*ends: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
-    """Carry what comes at each end to the other one, until one has ended."""
+    """Relay data both ways until one end closes."""
     (here, to_here), (there, to_there) = ends
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -136,12 +136,12 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 def _exact(named: Sequence[str]) -> list[str]:
-    """Return the hosts that are named with a port: they are reached directly, wherever they are."""
+    """Return the hosts that are named with a port, which the browser reaches directly."""
     return [host for host in named if re.fullmatch(r"[\w.-]+:\d{1,5}", host)]
 
 
 def _address(origin: str) -> str:
-    """Return host and port of an origin, as a list of exceptions from a proxy names them."""
+    """Return the host and port of an origin in the format of a proxy's bypass list."""
     parts = urlsplit(origin)
     host = parts.netloc.rpartition(":")[0] if parts.port else parts.netloc
     return f"{host}:{parts.port or PORTS[parts.scheme]}"

@@ -1,4 +1,4 @@
-"""One turn's requests and responses: which requests may leave the browser, and the parts of the answer in order.
+"""The requests and responses of one turn: which requests may be sent, and the parts of the answer in order.
 
 `Interceptor` holds the page's requests and taps their responses; this module has the turn's own state, and no I/O.
 """
@@ -15,19 +15,19 @@ from bridge.errors import BridgeError, SiteError
 from bridge.tasks import errors_logged
 
 RequestCheck = Callable[[PageRequest], Sequence[str]]
-"""Returns what is wrong with a held request; nothing means that it may leave the browser."""
+"""Returns what is wrong with a held request; an empty result means that it may be sent."""
 MOST = 2**26
-"""Bytes that one turn's answer may have, heartbeats included."""
+"""Most bytes of one turn's answer, including heartbeats."""
 
 
 def nothing_expected(_: PageRequest) -> Sequence[str]:
-    """Reject every request: the page was not asked to send anything yet."""
+    """Reject every request, as the page was not asked to send anything yet."""
     return ("the page was not asked to send anything yet",)
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Bytes of a response as they arrived, or one message of a WebSocket; `number` is that of the response."""
+    """Bytes of a response as they arrived, or one WebSocket message; `number` is the response's."""
 
     data: bytes
     number: int = field(default=0, compare=False)
@@ -35,20 +35,20 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class ResponseEnded:
-    """A response is over; `failure` says how it broke off, if it did. After a final one the page cannot go on."""
+    """The end of a response; `failure` is why it broke off, if it did. After a final one, no more can come."""
 
     failure: str | None = None
     number: int = field(default=0, compare=False)
     is_final: bool = False
     is_resumed: bool = False
-    """Whether the browser itself asks for the rest: an `EventSource` connects again where it was cut."""
+    """Whether the browser itself requests the rest, as an `EventSource` that was cut connects again."""
 
 
 Part = PageResponse | Chunk | ResponseEnded
 
 
 class WrongSend(Exception):
-    """The page wanted to send something else than it was asked to, for these `reasons`; nothing left the browser."""
+    """The page tried to send something other than it was asked to, for these `reasons`; nothing was sent."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
         super().__init__("; ".join(reasons))
@@ -59,12 +59,12 @@ class Exchange:
     """The requests and responses of one turn. Call `expect`, wait for `sent`, then `receive` part by part.
 
     For each request the interceptor keeps this order: `reject_reasons` while it is held; then `mark_rejected`, or
-    `mark_sent` before it is let go, so that no part of a response can come first; then the parts of its response: the
+    `mark_sent` before it continues, so that no part of a response can come first; then the parts of its response: the
     head (`PageResponse`) first, `ResponseEnded` last. `fail` and `interrupt` may come at any time and end the turn.
 
     The first request carries the prompt and is sent once, or as often as the site repeats it. A request to another path
-    continues its answer or repeats it, and may be sent again when its last response has ended. Once a newer response to
-    a prompt has begun, older ones are dropped. What comes by other channels is delivered beside them.
+    continues or repeats its answer, and may be sent again when its last response has ended. Once a newer response to a
+    prompt has begun, older ones are dropped. Parts from other channels are delivered as well.
     """
 
     def __init__(
@@ -74,13 +74,13 @@ class Exchange:
         self.passed: list[PageRequest] = []
         self.is_lost = False
         self.has_left = False
-        """Whether the page went to another document, or to its login, once the prompt was sent."""
+        """Whether the page went to another document, or to its login, after the prompt was sent."""
         self.has_channel_data = False
-        """Whether a part of the answer has come by another way than as the response to the prompt."""
+        """Whether a part of the answer has come by a channel other than the response to the prompt."""
         self.on_chunk: Callable[[float], None] = lambda _: None
-        """Called with each chunk's time on the browser's monotonic clock, which is ours on the same machine."""
+        """Called with each chunk's time on the browser's monotonic clock, the same as ours on the same machine."""
         self.on_sent: Callable[[PageRequest], None] = lambda _: None
-        """Called with each prompt that passes, before any part of its answer can come."""
+        """Called with each prompt that is sent, before any part of its answer can come."""
         self._expected = expected
         self._room = self._most = most
         self._first_path = ""
@@ -96,7 +96,7 @@ class Exchange:
         self._quiet.set()
 
     def expect(self, expected: RequestCheck) -> None:
-        """Let `expected` judge the requests that are held from now on; call it before the page is made to send."""
+        """Check the requests held from now on by `expected`; call it before the page is made to send."""
         self._expected = expected
 
     @property
@@ -105,17 +105,17 @@ class Exchange:
         return len(self._open)
 
     def may_repeat(self, number: int) -> bool:
-        """Tell whether the page may send the prompt once more after that response, or has done so already."""
+        """Tell whether the page may send the prompt again after a response, or has already done so."""
         if self.channels.sends == 1:
             return False
-        # the page reads a refusal when we do, and may be faster
+        # the page reads a refusal at the same time as the bridge, and may be faster
         return 0 < self._prompts < self.channels.sends or number < self._newest
 
     async def sent(self) -> None:
-        """Return once a request was sent; raise `WrongSend` if one was rejected, or what ended the turn.
+        """Wait until a request was sent; raise `WrongSend` if one was rejected, or the error that ended the turn.
 
-        One that was rejected is nobody's concern where another one has passed behind it: a page may still send what it
-        was given for the turn before.
+        A rejection is ignored if another request has passed after it: a page may still send a request of the turn
+        before.
         """
         waited = self._sent
         try:
@@ -128,7 +128,7 @@ class Exchange:
             raise
 
     async def receive(self) -> Part:
-        """Return the next part of the answer; raise what ended the page or the browser."""
+        """Return the next part of the answer; raise the error that ended the turn."""
         part = await self._parts.get()
         if isinstance(part, BridgeError):
             self._parts.put_nowait(part)  # every later call raises it, too
@@ -136,26 +136,26 @@ class Exchange:
         return part
 
     async def busy(self) -> None:
-        """Return when a response to a prompt is open."""
+        """Wait until a response to a prompt is open."""
         await self._busy.wait()
 
     async def quiet(self) -> None:
-        """Return when no response to a prompt of this turn is open any more, or the page is gone."""
+        """Wait until no response to a prompt of this turn is open, or the page is gone."""
         await self._quiet.wait()
 
     def reject_reasons(self, request: PageRequest) -> Sequence[str]:
-        """Return what is wrong with a held request; if nothing is, its path is taken, and one too many is rejected."""
+        """Return what is wrong with a held request; an accepted one takes its path, and a repeated one is rejected."""
         if self._is_taken(request.path):
-            return ("the page wanted to send a second time",)
+            return ("the page tried to send a second time",)
         reasons = self._expected(request)
         if not reasons:
             self._take(request.path)
         return reasons
 
     def mark_sent(self, request: PageRequest, number: int | None = None) -> None:
-        """Count a request as sent, and its response `number`, if it has one, as open; called before it is let go."""
+        """Record a request as sent, and its response `number`, if it has one, as open; called before it continues."""
         self.passed.append(request)
-        with errors_logged("while a decoder took a prompt"):  # a driver's own code; the request must not stay held
+        with errors_logged("while a decoder processed a prompt"):  # a driver's own code; the request must not stay held
             self.on_sent(request)
         if number is not None:
             self._newest = number
@@ -166,48 +166,48 @@ class Exchange:
             self._sent.set_result(None)
 
     def mark_rejected(self, reasons: Sequence[str]) -> None:
-        """Let `sent` raise `WrongSend`; after the first request was accepted, a rejected one is nobody's concern."""
+        """Make `sent` raise `WrongSend`; a rejection after the first accepted request is ignored."""
         if not self._sent.done() and not self._prompts:
             self._sent.set_exception(WrongSend(reasons))
-            self._sent.exception()  # marks it as retrieved: nobody may be waiting
+            self._sent.exception()  # marks it as retrieved, as `sent` may not be awaited
 
     def put(self, number: int, part: Part) -> None:
-        """Queue the next part of the response to a prompt, if that is the one that is read."""
+        """Queue the next part of the response to a prompt, unless a newer one is read."""
         if isinstance(part, PageResponse):
             self._read = max(self._read, number)
         has_ended = isinstance(part, ResponseEnded)
-        # the end of an older response is no end of the answer: a newer request goes on with it
+        # the end of an older response does not end the answer: a newer request continues it
         if self._read in (0, number) and not (has_ended and number != self._newest):
             self.deliver(part)
         if has_ended and number in self._open:
             self._close(number)
 
     def deliver(self, part: Part) -> None:
-        """Queue a part of the answer that came by whatever channel; what has no end is read up to a limit."""
+        """Queue a part of the answer from any channel, up to the limit of its size."""
         if isinstance(part, Chunk):
             if self._room < 0:
                 return
             self._room -= len(part.data)
             if self._room < 0:
-                self.interrupt(SiteError(f"The site's answer has more than {self._most} bytes; it was not read on."))
+                self.interrupt(SiteError(f"The site's answer has more than {self._most} bytes; the rest was not read."))
                 return
         self._parts.put_nowait(part)
 
     def deliver_whole(self, response: PageResponse, body: bytes) -> None:
-        """Queue a whole response that was never held, such as one of the page's history."""
+        """Queue a whole response that was not held, such as one of the page's history."""
         for part in (response, Chunk(body), ResponseEnded()):
             self.deliver(part)
 
     def fail(self, error: BridgeError) -> None:
-        """End the turn with `error`: the page or the browser is gone, and its responses with it."""
+        """End the turn with `error`, as the page or the browser is gone with its responses."""
         self.is_lost = True
         self._quiet.set()
         self.interrupt(error)
 
     def interrupt(self, error: BridgeError) -> None:
-        """End the turn with `error`; its responses stay open until the page is stopped, as after a client has left."""
+        """End the turn with `error`; its responses stay open until the page is stopped."""
         self._parts.put_nowait(error)
-        if self._sent.done() and not self.passed:  # by a rejection that nobody has heard of
+        if self._sent.done() and not self.passed:  # by a rejection that no caller has received
             self._sent = asyncio.get_running_loop().create_future()
         if not self._sent.done():
             self._sent.set_exception(error)

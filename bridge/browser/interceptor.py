@@ -1,15 +1,16 @@
-"""Holds one page's answer requests until they are checked, and has their responses read while they arrive.
+"""Holds one page's answer requests until they are checked, and taps their responses while they arrive.
 
 The order for each request to an answer path:
 
 1. Chromium pauses it before it leaves the browser (`Fetch.requestPaused`).
-2. It is checked: its address here, what it is by the site's driver, a prompt's content by the turn's `Exchange`. One
-   that is wrong is failed; nothing was sent.
+2. It is checked: its address here, its role by the site's driver, a prompt's content by the turn's `Exchange`. A wrong
+   request is failed; nothing was sent.
 3. The tap on its response is armed before the request continues.
-4. Chromium pauses it again before its response is read: a redirect would send the prompt to another address.
+4. Chromium pauses it again before its response is read: a redirect would send the prompt to another address, so it is
+   failed.
 5. The chunks go to the exchange as they arrive.
 
-Each paused request is continued or failed, whatever happens: a page waits for it for ever.
+Every paused request is continued or failed, whatever happens, as the page would wait for it forever.
 """
 
 from __future__ import annotations
@@ -39,24 +40,24 @@ from bridge.tasks import Tasks, log_unexpected
 
 REDIRECTS = (301, 302, 303, 307, 308)
 LEAVE_AFTER = 1.0
-"""Seconds in which the rest of a response comes that was there before the page left."""
+"""Seconds for the rest of a response that began before the page left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long the browser may take for one call, and how many bytes one answer may have."""
+    """The limits of one call to the browser in seconds, and of one answer in bytes."""
 
     call: float = 30.0
     answer: int = MOST
 
 
 class Interceptor:
-    """Stands between one page of a site and the network, for the channels that carry prompts and answers."""
+    """The gate between one page of a site and the network, for the channels that carry prompts and answers."""
 
     def __init__(self, session: CDPSession, channels: Channels, limits: Limits | None = None) -> None:
         self.session = session
         self.is_open = False
-        """Whether a person works the page, whose own prompts go out as they are."""
+        """Whether a person uses the page, whose own prompts are sent unchecked."""
         self._channels = channels
         self._limits = limits or Limits()
         self.tab = TabSession(session, self._limits.call)
@@ -69,13 +70,13 @@ class Interceptor:
 
     @classmethod
     async def attach(cls, page: Page, channels: Channels) -> Interceptor:
-        """Begin to hold the page's requests; before it is loaded, so that no channel is missed."""
+        """Attach to a page before it is loaded, so that no channel is missed."""
         interceptor = cls(await page.context.new_cdp_session(page), channels)
         await interceptor.start(page)
         return interceptor
 
     async def start(self, page: Page) -> None:
-        """Begin to hold and to listen."""
+        """Start to hold requests and to listen."""
         page.on("crash", lambda _: self.fail(BrowserError("The page crashed.")))
         closed = BrowserError("The page was closed.")
         page.on("close", lambda _: after_a_moment(lambda: self.fail(closed)))
@@ -83,12 +84,12 @@ class Interceptor:
         self.tab.on("Page.frameNavigated", lambda event: self._on_document(event["frame"]))
         self._responses.start()
         self._sockets.start()
-        # without a buffer limit of their own, long answers would push each other out of Chromium's memory
+        # without their own buffer limit, long answers would evict each other from Chromium's memory
         size = self._limits.answer
         await self.tab.send(
             "Network.enable", maxTotalBufferSize=2 * size, maxResourceBufferSize=size, maxPostDataSize=1
         )
-        # a worker of the page's own between it and the network would send what is not held here
+        # a service worker would send requests that are not held here
         await self.tab.send("Network.setBypassServiceWorker", bypass=True)
         await self.tab.send("Page.enable")
         if self._channels.holds_sockets:
@@ -99,9 +100,9 @@ class Interceptor:
 
     @contextmanager
     def exchange(self, expected: RequestCheck = nothing_expected) -> Iterator[Exchange]:
-        """Open the exchange of one turn, which sends what `expected`, or a later `Exchange.expect`, allows.
+        """Open the exchange of one turn, which may send what `expected`, or a later `Exchange.expect`, allows.
 
-        There is one at a time. Outside of it every prompt is failed.
+        There is one at a time. Without one, every prompt is failed.
         """
         exchange = self._exchange = Exchange(expected, self._channels, self._limits.answer)
         try:
@@ -112,27 +113,27 @@ class Interceptor:
 
     @property
     def signs(self) -> int:
-        """Return how many pieces of answers have come: signs of life."""
+        """Return how many pieces of answers have arrived, as signs of life."""
         return self._responses.signs + self._sockets.signs
 
     @property
     def is_connecting(self) -> bool:
-        """Tell whether a channel that brings answers beside the response to the prompt is not there yet."""
+        """Tell whether a channel for answers other than the response to the prompt is not connected yet."""
         return self._channels.is_separate and (self._responses.is_connecting or self._sockets.is_connecting)
 
     @property
     def is_cut_off(self) -> bool:
-        """Tell whether prompts go by a WebSocket, and the page cannot connect one."""
+        """Tell whether prompts go over a WebSocket that the page cannot connect."""
         return self._channels.holds_sockets and self._sockets.is_cut_off
 
     @property
     def is_without_response(self) -> bool:
-        """Tell whether the running turn has sent, and none of its responses is open: its answer may have broken off."""
+        """Tell whether the running turn has sent but has no open response, so that its answer may have broken off."""
         turn = self._answering()
         return turn is not None and not turn.open_responses
 
     def deliver_whole(self, reply: Reply) -> None:
-        """Give the running turn a response that was not held; one without a body is dropped."""
+        """Deliver a response that was not held to the running turn; drop one without a body."""
         if self._exchange is not None and self.is_without_response and reply.body is not None:
             self._exchange.deliver_whole(reply.response, reply.body)
 
@@ -142,9 +143,9 @@ class Interceptor:
             self._exchange.interrupt(error)
 
     def leave(self, error: BridgeError) -> None:
-        """End the running turn with `error` if its prompt was sent: the page has left the chat.
+        """End the running turn with `error` if its prompt was sent, as the page has left the chat.
 
-        What the site has answered before that is read first: it may say why.
+        The site's earlier answer is read first, as it may name the reason.
         """
         if (turn := self._answering()) is not None:
             turn.has_left = True
@@ -166,7 +167,7 @@ class Interceptor:
         return self._exchange if self._exchange is not None and self._exchange.passed else None
 
     def _on_document(self, frame: dict[str, Any]) -> None:
-        """End what the document before has begun; nothing can go on with a part of an answer that came separately."""
+        """End the previous document's responses, and a turn with separate parts of an answer: it cannot continue."""
         if frame.get("parentId") is not None:
             return
         is_none = frame["url"].startswith(NO_DOCUMENT)
@@ -186,12 +187,12 @@ class Interceptor:
             else:
                 await self._handle_request(event)
         except PlaywrightError:
-            pass  # the page is gone, and its request with it; the page's own event has called `fail`
+            pass  # the page is gone with its request; the page's own event has called `fail`
         except BrowserError as error:
             self.fail(error)
 
     async def _handle_request(self, event: dict[str, Any]) -> None:
-        """Check a held request; continue it, with its tap armed where it is read, or fail it."""
+        """Check a held request; fail it, or continue it, with its response tapped if it is to be read."""
         held, network_id, request = event["requestId"], event.get("networkId"), _page_request(event["request"])
         if not self._is_guarded(request):
             await self.tab.send("Fetch.continueRequest", requestId=held)
@@ -207,7 +208,7 @@ class Interceptor:
             await self._release(held, network_id, request, role)
 
     async def _handle_response(self, event: dict[str, Any]) -> None:
-        """Let a response be read, unless it redirects its request to another address."""
+        """Continue a response, but fail one that redirects its request."""
         held = event["requestId"]
         if event.get("responseStatusCode") not in REDIRECTS:
             await self.tab.send("Fetch.continueRequest", requestId=held)
@@ -216,20 +217,20 @@ class Interceptor:
         await self.tab.send("Fetch.failRequest", requestId=held, errorReason="Failed")
 
     async def _release(self, held: str, network_id: str, request: PageRequest, role: RequestRole) -> None:
-        # the tap must stand before the request continues: its first events may come before the command's own answer
+        # the tap must exist before the request continues: its first events may come before the command's answer
         if role == "answer" or self._exchange is None:
             self._responses.tap_channel(network_id)
         else:
             self._exchange.mark_sent(request, self._responses.tap_prompt(network_id, self._exchange))
         # commands are handled in order, so the tap is armed first; waiting for its answer would cost time, because that
-        # comes from the page's own thread, which may be busy drawing
+        # comes from the page's main thread, which may be busy rendering
         await asyncio.gather(
             self._responses.arm(network_id),
             self.tab.send("Fetch.continueRequest", requestId=held, interceptResponse=True),
         )
 
     def _judge(self, request: PageRequest, network_id: str | None) -> tuple[RequestRole, Sequence[str]]:
-        """Return what a held request is, and why it must not leave; what a person sends is not asked about."""
+        """Return the role of a held request, and why it must not be sent; a person's own request is not checked."""
         if not self._channels.is_own(request.url):
             reason = f"it goes to {origin_of(request.url)}, which is not the site"
             return ("other", ()) if self.is_open else ("prompt", (reason,))
@@ -238,13 +239,13 @@ class Interceptor:
             if role == "prompt" and self.is_open:
                 return "other", ()
             return role, () if role == "other" else self._reject_reasons(request, role, network_id)
-        except Exception as error:  # noqa: BLE001 - a driver's own code: whatever it raises, nothing is held for ever
-            log_unexpected(error, f"while a driver judged a request to {request.path}")
-            return "prompt", (f"it could not be judged ({type(error).__name__})",)
+        except Exception as error:  # noqa: BLE001 - a driver's own code: whatever it raises, no request is held forever
+            log_unexpected(error, f"while a driver checked a request to {request.path}")
+            return "prompt", (f"it could not be checked ({type(error).__name__})",)
 
     def _reject_reasons(self, request: PageRequest, role: RequestRole, network_id: str | None) -> Sequence[str]:
         if network_id is None:
-            return ("the browser does not tell its number, by which its answer could be read",)
+            return ("the browser gives no network id, which is needed to read its answer",)
         if role == "answer":
             return ()
         if self._exchange is None:
@@ -252,7 +253,7 @@ class Interceptor:
         return self._exchange.reject_reasons(request)
 
     def _judge_message(self, request: PageRequest) -> bool:
-        """Tell whether a held message of a WebSocket may leave; it has no response of its own."""
+        """Tell whether a held WebSocket message may be sent; it has no response of its own."""
         role, reasons = self._judge(request, network_id="")
         if self._exchange is not None and role == "prompt":
             if reasons:

@@ -1,7 +1,4 @@
-"""How a browser of our own is started, also with a folder of its own.
-
-All of it goes through a Playwright driver, a process of its own, which is started and stopped here, too.
-"""
+"""Starts the bridge's browsers, with or without a user data folder, and the Playwright driver that controls them."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ from bridge.errors import BridgeError, BrowserError, SetupError
 from bridge.settings import BrowserSettings, PageSettings
 
 LOCKS = ("SingletonLock", "SingletonCookie", "SingletonSocket")
-"""What says in a folder that a Chromium uses it."""
+"""Files that mark a folder as used by a Chromium."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +33,7 @@ class Driver:
     process: psutil.Process
 
     async def stop(self, limit: float) -> None:
-        """Stop the driver and every browser that it has started; kill what has not ended after `limit` seconds."""
+        """Stop the driver and every browser that it started; kill processes left after `limit` seconds."""
         browsers = await asyncio.to_thread(processes.descendants, self.process)
         stopping = asyncio.get_running_loop().create_task(self.playwright.stop())
         try:
@@ -47,9 +44,9 @@ class Driver:
 
 
 async def start_driver(limit: float, stop_limit: float) -> Driver:
-    """Start Playwright's driver; a start that fails or is given up leaves no process behind.
+    """Start Playwright's driver; a failed or cancelled start leaves no process behind.
 
-    Starts go one at a time: Playwright does not name its process, so it is found as the new child.
+    Only one start may run at a time: Playwright does not expose its process, so it is found as the new child.
     """
     before = await asyncio.to_thread(processes.children)
     starting = asyncio.get_running_loop().create_task(async_playwright().start())
@@ -57,7 +54,7 @@ async def start_driver(limit: float, stop_limit: float) -> Driver:
         async with within(limit, "Playwright's driver did not start"):
             playwright = await asyncio.shield(starting)
             return Driver(playwright, (await asyncio.to_thread(_drivers, before))[-1])
-    except BaseException as error:  # a start that is cancelled leaves no process, either
+    except BaseException as error:  # a cancelled start leaves no process, either
         await _give_up(starting, before, stop_limit)
         if isinstance(error, BridgeError) or not isinstance(error, Exception):
             raise
@@ -65,7 +62,7 @@ async def start_driver(limit: float, stop_limit: float) -> Driver:
 
 
 async def _give_up(starting: asyncio.Task[Playwright], before: Sequence[psutil.Process], limit: float) -> None:
-    """End a start: only when it is through, or has hung for `limit` seconds, its process is there to be killed."""
+    """End a start: wait until it is complete, or for `limit` seconds, as only then its process can be killed."""
     await asyncio.wait([starting], timeout=limit)
     await asyncio.to_thread(lambda: processes.kill(*_drivers(before)))
     await asyncio.wait([starting], timeout=limit)
@@ -74,19 +71,19 @@ async def _give_up(starting: asyncio.Task[Playwright], before: Sequence[psutil.P
 
 
 def _drivers(before: Sequence[psutil.Process]) -> list[psutil.Process]:
-    """Return the drivers among our child processes that were not there before, the newest last."""
+    """Return the new drivers among the child processes, the newest last."""
     return [child for child in processes.children(before) if "run-driver" in (processes.command(child.pid) or ())]
 
 
 async def launched(
     folder: Path | None, context: Mapping[str, Any], playwright: Playwright, executable: Path, settings: PageSettings
 ) -> tuple[Browser, BrowserContext | None]:
-    """Start a Chromium: with a folder, in which it has one context, or without, where it keeps nothing."""
+    """Start a Chromium: with a folder and its one context, or without a folder, so that it keeps nothing."""
     if folder is None:
         return await launch(playwright, executable, settings), None
     opened = await launch_in(folder, context, playwright, executable, settings)
     if opened.browser is None:
-        raise BrowserError("This Playwright is too old: it gives no access to a browser with a folder of its own.")
+        raise BrowserError("This Playwright is too old: it gives no access to a browser with its own folder.")
     return opened.browser, opened
 
 
@@ -102,14 +99,14 @@ async def launch(playwright: Playwright, executable: Path, settings: PageSetting
 async def launch_in(
     folder: Path, context: Mapping[str, Any], playwright: Playwright, executable: Path, settings: PageSettings
 ) -> BrowserContext:
-    """Start a Chromium that keeps everything in `folder`, with its one context; `context` are the options of that.
+    """Start a Chromium with the user data `folder` and one context; `context` are that context's options.
 
-    What such a folder loses are cookies that end with the browser: they are taken from the `storage_state`.
+    Such a folder does not keep session cookies, so they are taken from the `storage_state`.
     """
     await asyncio.to_thread(_unlock, folder)
     options = await _options(executable, settings)
     more = {name: value for name, value in context.items() if name != "storage_state"}
-    if proxy := more.get("proxy"):  # else Playwright puts that behind our exception, where it takes it back
+    if proxy := more.get("proxy"):  # else Playwright appends it after our exceptions, which it overrides there
         more["proxy"] = {**proxy, "bypass": f"<-loopback>,{proxy['bypass']}"}
     try:
         opened = await playwright.chromium.launch_persistent_context(folder, **options, **more)
@@ -121,7 +118,7 @@ async def launch_in(
 
 
 async def _options(executable: Path, settings: PageSettings) -> dict[str, Any]:
-    """Return with which options each Chromium of ours is launched."""
+    """Return the launch options of every Chromium of the bridge."""
     browser = settings.browser
     need_screen(browser)
     return {
@@ -141,16 +138,16 @@ async def _options(executable: Path, settings: PageSettings) -> dict[str, Any]:
 
 
 def need_screen(settings: BrowserSettings) -> None:
-    """Raise `SetupError` where windows are wanted and there is no screen."""
+    """Raise `SetupError` if a headed browser is set and there is no screen."""
     has_screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if settings.headed and sys.platform == "linux" and not has_screen:
         raise SetupError("A headed browser needs a screen and there is none; try `xvfb-run bridge ...`.")
 
 
 def _unlock(folder: Path) -> None:
-    """Take away the lock of a Chromium on another host, which a container that was re-created leaves behind.
+    """Remove the lock of a Chromium on another host, which a re-created container leaves behind.
 
-    One of this host is left to Chromium, which knows whether its process still runs.
+    Chromium handles a lock of this host itself, as it knows whether the process still runs.
     """
     with suppress(OSError):
         host = os.readlink(folder / LOCKS[0]).rpartition("-")[0]

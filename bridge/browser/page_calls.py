@@ -1,4 +1,4 @@
-"""Calls of Playwright: none without a limit, and each of its errors as one of ours."""
+"""Limits Playwright calls in time, and translates Playwright's errors."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from playwright.async_api import Error as PlaywrightError
 from bridge.errors import BrowserError, NetworkError
 
 REPLACED = "Node is detached from document"
-"""How to say that an element is not in the page any more, as Chromium does."""
+"""Chromium's message for an element that is no longer in the page."""
 MOVED_ON = (
     REPLACED,
     *("Execution context was destroyed", "not attached to the DOM", "because of a navigation"),
     *("JSHandle is disposed", "JSHandles can be evaluated only in the context they were created"),
     *("different document", "rame was detached", "rame got detached"),
-    # the same, as Chromium says it
+    # the same, in Chromium's words
     *("Inspected target navigated", "Cannot find context with specified id", "Could not find object with given id"),
     *("Could not find node with given id", "No node with given id found", "No node found for given backend id"),
     *("Node with given id does not belong to the document", "Promise was collected"),
 )
-"""How Playwright says that what it looked at is not there any more."""
+"""Parts of Playwright's messages for a document or an element that is gone."""
 MOMENT = 0.05
-"""Seconds in which a browser that goes away tells of itself, after it has closed its pages."""
+"""Seconds in which a closing browser reports its own end, after its pages were closed."""
 NET_ERROR = re.compile(r"net::ERR_[A-Z0-9_]+")
 NO_NET_ERRORS = ("net::ERR_ABORTED", "net::ERR_FAILED", "net::ERR_BLOCKED_BY_CLIENT")
-"""What the browser says of a request that the page, or we, gave up."""
+"""Chromium's errors for a request that the page or the bridge gave up."""
 ASKED = 3
-"""How often a sign of life is asked for before its absence counts."""
+"""Attempts to get a sign of life before its absence counts."""
 
 
 class PageMovedOn(BrowserError):
@@ -39,9 +39,9 @@ class PageMovedOn(BrowserError):
 
 @asynccontextmanager
 async def within(limit: float, failure: str) -> AsyncGenerator[None]:
-    """Allow the calls inside `limit` seconds; raise `BrowserError` where they take longer or Playwright fails.
+    """Allow the calls inside `limit` seconds; raise `BrowserError` if they take longer or Playwright fails.
 
-    A site that cannot be reached is a `NetworkError`.
+    Raise `NetworkError` if a site cannot be reached.
     """
     try:
         async with asyncio.timeout(limit):
@@ -52,23 +52,23 @@ async def within(limit: float, failure: str) -> AsyncGenerator[None]:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        # nobody cancelled us: Playwright cancels the calls that are open when its driver dies
+        # not cancelled by a caller: Playwright cancels its open calls when its driver dies
         raise BrowserError("The browser was lost during a call.") from None
     except PlaywrightError as error:
         if (found := NET_ERROR.search(str(error))) and found[0] not in NO_NET_ERRORS:
             raise NetworkError(unreachable(found[0])) from error
         if has_moved_on(error):
-            raise PageMovedOn("The page redrew itself, or went on to another document, again and again.") from error
+            raise PageMovedOn("The page repeatedly re-rendered or went to another document.") from error
         raise BrowserError(f"The browser failed: {first_line(error)}") from error
 
 
 def after_a_moment(tell: Callable[[], None]) -> None:
-    """Call `tell` of the end of a page once a browser that ended with it has told of itself: the better reason."""
+    """Call `tell` a moment later, so that a browser that ended with its page reports the better reason first."""
     asyncio.get_running_loop().call_later(MOMENT, tell)
 
 
 def unreachable(net_error: str) -> str:
-    """Return one of Chromium's net errors as a message for the client."""
+    """Return the message for the client for one of Chromium's net errors."""
     return f"The site cannot be reached ({net_error.removeprefix('net::')})."
 
 
@@ -77,7 +77,7 @@ async def sign_of_life(
 ) -> None:
     """Ask for a sign of life, `limit` seconds at a time; raise `BrowserError` after `ASKED` times without any.
 
-    A busy machine answers late: a change of what `signs` returns is a sign of life, too.
+    A busy machine answers late, so a change of the result of `signs` also counts.
     """
     before = signs()
     async with within(ASKED * limit + 1, silence):
@@ -92,10 +92,10 @@ async def sign_of_life(
 
 
 def first_line(error: BaseException) -> str:
-    """Return what an error says, without the call log that Playwright appends."""
+    """Return the message of an error without the call log that Playwright appends."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def has_moved_on(error: PlaywrightError) -> bool:
-    """Tell whether a call failed only because the page went on to another document in the meantime."""
+    """Tell whether a call failed only because the page went to another document meanwhile."""
     return any(words in str(error) for words in MOVED_ON)

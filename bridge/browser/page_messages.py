@@ -1,4 +1,4 @@
-"""What the page itself sends, and what it is answered, as the interceptor sees them."""
+"""The page's own requests, messages and responses, as the interceptor sees them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 RequestRole = Literal["prompt", "answer", "other"]
-"""What a request to an answer path is: the prompt, one whose response is part of the answer, or neither."""
+"""The role of a request to an answer path: the prompt, one whose response is part of the answer, or neither."""
 SOCKET = "WEBSOCKET"
-"""The method of a message that the page sends over a WebSocket."""
+"""The `method` of a message that the page sends over a WebSocket."""
 NO_DOCUMENT = "chrome-error:"
-"""The address of the page that a browser shows where none came: it is no page of another site."""
+"""Prefix of the address of Chromium's error page, which does not count as another site."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """The page's own request, or its message on a WebSocket, held at the gate before it leaves the browser."""
+    """The page's own request, or its message on a WebSocket, held before it leaves the browser."""
 
     method: str
     url: str
@@ -31,17 +31,17 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class PageResponse:
-    """Status line and headers (names in lower case) of a response; of a WebSocket the status is 101."""
+    """The status and headers (names in lower case) of a response; the status of a WebSocket is 101."""
 
     url: str
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     number: int = field(default=0, compare=False)
-    """Tells the responses of one page apart, for a decoder that keeps several of them going."""
+    """Identifies one of a page's responses, for a decoder that handles several at once."""
 
     @property
     def is_socket(self) -> bool:
-        """Tell whether it is a WebSocket, whose messages come each by itself."""
+        """Tell whether it is a WebSocket, each of whose messages is a chunk."""
         return self.url.startswith(("ws:", "wss:"))
 
     @property
@@ -52,9 +52,9 @@ class PageResponse:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of one of the page's own API calls: status and headers first, then once more with the whole body.
+    """The outcome of one of the page's own API calls: first status and headers, then again with the whole body.
 
-    `failure` is Chromium's net error where there is no response; `response.status` is 0 then.
+    `failure` is Chromium's net error if there is no response; `response.status` is then 0.
     """
 
     response: PageResponse

@@ -1,8 +1,8 @@
-"""The window of a page: minimized while only the network matters, restored for all that works or watches the page.
+"""The window of a page: minimized while only the network matters, restored while the page is used or watched.
 
-Chromium neither paints nor composes a page whose window is minimized, and asks it for a frame once a second, where a
-front end draws at every chunk of an answer. To itself the page stays visible and focused, because Playwright emulates
-both: its scripts, timers and requests run on, and it is told of nothing.
+Chromium neither paints nor composites a page in a minimized window, and requests a frame only once a second, while a
+front end renders at every chunk of an answer. To its scripts the page stays visible and focused, because Playwright
+emulates both: scripts, timers and requests continue, and the page gets no event.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from bridge.errors import BrowserError
 from bridge.tasks import Tasks
 
 DELAY = 0.5
-"""Seconds of use after which a window is minimized: drawing it again afterwards costs more than a short answer does."""
+"""Seconds of use before a window is minimized: painting it again afterwards costs more than a short answer."""
 
 
 class PageWindow:
-    """Minimizes the window of the page of `session()`; each command has `limit` seconds, and None minimizes nothing.
+    """The window of the page of `session()`; each command has `limit` seconds, and None minimizes nothing.
 
-    The window is minimized while somebody is in `minimized` and nobody is in `restored`. What the browser was last told
-    successfully is `_state`; it is None while a command is on its way, and after one that failed.
+    The window is minimized while `minimized` is entered and `restored` is not. `_state` is the last state that the
+    browser confirmed; it is None during a command, and after a failed one.
     """
 
     def __init__(self, session: Callable[[], CDPSession], limit: float | None, delay: float = DELAY) -> None:
@@ -38,12 +38,12 @@ class PageWindow:
         self._is_unused = False
         self._users = 0
         self._one = asyncio.Lock()
-        """Held while a command is on its way, so that the last one sent is the last one wanted."""
+        """Held during a command, so that the last one sent is the last one wanted."""
         self._tasks = Tasks()
 
     @asynccontextmanager
     async def minimized(self) -> AsyncGenerator[None]:
-        """Minimize the window meanwhile, after a while of use; the end begins to restore it, and waits for nothing."""
+        """Minimize the window after a delay while the context is open; start restoring it at exit, without waiting."""
         if self._limit is None:
             yield
             return
@@ -53,11 +53,11 @@ class PageWindow:
         finally:
             waiting.cancel()
             self._is_unused = False
-            self._tasks.start(self._apply())  # not awaited: a page that hangs may hold it up, and `use` waits for it
+            self._tasks.start(self._apply())  # not awaited: a hanging page may delay it, and `use` waits for it
 
     @asynccontextmanager
     async def restored(self) -> AsyncGenerator[None]:
-        """Keep the window restored meanwhile, for hands or eyes."""
+        """Keep the window restored while the context is open, for input or screenshots."""
         await self.use()
         try:
             yield
@@ -65,7 +65,7 @@ class PageWindow:
             self.leave()
 
     async def use(self) -> None:
-        """Return with the window restored, which it stays until `leave` is called as often."""
+        """Restore the window, and keep it restored until `leave` is called as often."""
         self._users += 1
         await self._apply()
 
@@ -84,7 +84,7 @@ class PageWindow:
         await asyncio.shield(self._tasks.start(self._apply()))
 
     async def _apply(self) -> None:
-        """Tell the browser which state is wanted now, unless it is in that."""
+        """Set the window to the wanted state, unless it has that."""
         async with self._one:
             wanted: Literal["normal", "minimized"] = "minimized" if self._is_unused and not self._users else "normal"
             if wanted == self._state or self._limit is None:
@@ -93,12 +93,12 @@ class PageWindow:
             try:
                 async with within(self._limit, "The browser did not change the window"):
                     await self._set(wanted)
-            except BrowserError as error:  # the page is gone, which its own events tell, or there are no windows
-                logger.debug("The window of a page was not {}: {}", wanted, error.message)
+            except BrowserError as error:  # the page is gone, which its own events report, or there are no windows
+                logger.debug("The window of a page was not set to {}: {}", wanted, error.message)
             else:
                 self._state = wanted
 
     async def _set(self, state: Literal["normal", "minimized"]) -> None:
-        # asked each time: the page may be another one by now
+        # asked each time, as the page may have been replaced
         window = (await self._session().send("Browser.getWindowForTarget"))["windowId"]
         await self._session().send("Browser.setWindowBounds", {"windowId": window, "bounds": {"windowState": state}})

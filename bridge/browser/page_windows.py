@@ -1,4 +1,4 @@
-"""The windows of one account: its own page, and none that a page opens beyond what a person at it may need."""
+"""The windows of one account: its own page, and a limited number of windows that pages open."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ CLOSE_LIMIT = 5.0
 
 
 class Windows:
-    """Opens pages in a context, and closes every other one but `most`, which may be changed at any time."""
+    """The windows of a context; closes all but `most` windows that pages open. `most` may change at any time."""
 
     def __init__(self, context: BrowserContext, most: int) -> None:
         self.most = most
         self._context = context
         self._own: set[Page] = set()
         self._blank = list(context.pages)
-        """What a browser with a folder begins with."""
+        """The pages that a browser with a folder starts with."""
         self._opening = asyncio.Lock()
         self._tasks = Tasks()
         context.on("page", lambda page: self._tasks.start(self._judge(page)))
 
     async def open(self) -> Page:
-        """Open a page of our own."""
+        """Open a page of the bridge."""
         async with self._opening:
             page = self._blank.pop() if self._blank else await self._context.new_page()
             self._own.add(page)
@@ -36,17 +36,17 @@ class Windows:
         return page
 
     async def close(self) -> None:
-        """Stop to look after windows."""
+        """Stop closing windows."""
         await self._tasks.close()
 
     async def _judge(self, page: Page) -> None:
-        async with self._opening:  # one of our own is not known as such before it is there
+        async with self._opening:  # a page of the bridge is known as such only once it is open
             strangers = self._strangers()
         if page in strangers[self.most :]:
             await _close(page)
 
     async def trim(self) -> None:
-        """Close those that are more than `most` now."""
+        """Close the windows beyond `most`."""
         await asyncio.gather(*map(_close, self._strangers()[self.most :]))
 
     def _strangers(self) -> list[Page]:

@@ -1,7 +1,7 @@
-"""The operating system's side of a browser: notice a process end at once, end a whole group, sweep leftovers.
+"""The processes of a browser: detect an exit at once, kill a whole group, and clean up leftovers.
 
-Chromium is the leader of a process group of its own. While it runs, a small file that its owner has locked names the
-group, so that a bridge that was killed leaves nothing behind after the next start.
+Chromium leads its own process group. While it runs, a small file locked by its owner names the group, so that the next
+start after a killed bridge can end it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bridge.storage.file_locks import try_lock
 
 
 class ExitWatch:
-    """Calls back once when a process ends, through a pidfd; where there are none it never calls."""
+    """A watch that calls back once when a process ends, through a pidfd; without pidfds it never calls."""
 
     def __init__(self, pid: int, on_exit: Callable[[], None]) -> None:
         self._fd: int | None = None
@@ -33,13 +33,13 @@ class ExitWatch:
         except ProcessLookupError:
             asyncio.get_running_loop().call_soon(on_exit)
         except (OSError, AttributeError):
-            return  # no pidfds on this system: the health check finds out later
+            return  # no pidfds on this system; the health check detects the end later
         else:
             asyncio.get_running_loop().add_reader(self._fd, self._fire)
 
     @property
     def is_open(self) -> bool:
-        """Tell whether it watches."""
+        """Tell whether it is watching."""
         return self._fd is not None
 
     def close(self) -> None:
@@ -62,13 +62,13 @@ def kill(*processes: psutil.Process) -> None:
 
 
 def children(without: Collection[psutil.Process] = ()) -> list[psutil.Process]:
-    """Return our own child processes but those, the newest last."""
+    """Return this process' children except `without`, the newest last."""
     found = [child for child in psutil.Process().children() if child not in without]
     return sorted(found, key=psutil.Process.create_time)
 
 
 def descendants(process: psutil.Process) -> list[psutil.Process]:
-    """Return the processes that a process has started, and those that they have started."""
+    """Return all descendants of a process."""
     try:
         return process.children(recursive=True)
     except psutil.NoSuchProcess:
@@ -76,14 +76,14 @@ def descendants(process: psutil.Process) -> list[psutil.Process]:
 
 
 def kill_group(leader: int) -> int:
-    """Send SIGKILL to every process of the group of `leader`, hung ones too, and return how many there were."""
+    """Send SIGKILL to every process in the group of `leader`; return how many there were."""
     members = _group(leader)
     kill(*members)
     return len(members)
 
 
 def kill_larger(pids: Iterable[int], size: int) -> int:
-    """Send SIGKILL to those of the processes that hold more than `size` bytes in memory; return how many they were."""
+    """Send SIGKILL to the processes that use more than `size` bytes of memory; return how many there were."""
     count = 0
     for pid in pids:
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
@@ -95,7 +95,7 @@ def kill_larger(pids: Iterable[int], size: int) -> int:
 
 
 def memory_of(pids: Iterable[int]) -> int:
-    """Return the bytes of memory of processes together; what they share counts once."""
+    """Return the total memory of processes in bytes; shared memory counts once."""
     private, shared = 0, 0
     for pid in pids:
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
@@ -106,19 +106,19 @@ def memory_of(pids: Iterable[int]) -> int:
 
 
 async def group_gone(leader: int, limit: float) -> bool:
-    """Wait until no process of the group is left; return whether that happened within `limit` seconds."""
+    """Wait until no process of the group is left; tell whether that happened within `limit` seconds."""
     _, alive = await asyncio.to_thread(lambda: psutil.wait_procs(_group(leader), limit))
     return not alive
 
 
 class RunFile:
-    """The note on disk that names a process group to end, should its owner die; the owner holds a lock on it."""
+    """The file that names a process group to end if its owner dies; the owner holds a lock on it."""
 
     def __init__(self, folder: Path, leader: int) -> None:
         self.leader = leader
         self._path = folder / f"chromium-{leader}.json"
         make_folder(folder)
-        draft = self._path.with_suffix(f".{os.getpid()}")  # nobody else sees the note before it is locked and whole
+        draft = self._path.with_suffix(f".{os.getpid()}")  # its final name comes once it is locked and complete
         lock = try_lock(draft)
         if lock is None:
             raise SetupError(f"The file {draft} is locked by another process.")
@@ -127,13 +127,13 @@ class RunFile:
         draft.replace(self._path)
 
     def remove(self) -> None:
-        """Forget the group: it has been ended."""
+        """Remove the file, as the group has ended."""
         self._path.unlink(missing_ok=True)
         self._lock.close()
 
 
 def sweep(folder: Path) -> int:
-    """End the Chromium processes that bridges killed earlier left behind, and return how many there were."""
+    """End the Chromium processes left behind by killed bridges; return how many there were."""
     count = 0
     for path in folder.glob("chromium-*.json"):
         try:
@@ -149,16 +149,16 @@ def sweep(folder: Path) -> int:
 
 
 def _end_noted(note: Any) -> int:
-    """End the group of a note, unless its number belongs to another program by now."""
+    """End the group of a file, unless its id belongs to another program by now."""
     leader = int(note["leader"])
-    # a command line of Chromium names a folder of its own, so it is like no other; a group may outlive its leader
+    # Chromium's command line names its own folder, so it is unique; a group may outlive its leader
     return kill_group(leader) if leader > 1 and command(leader) in (note["command"], None) else 0
 
 
 def command(pid: int) -> list[str] | None:
     """Return the command line of a process, or None once it has ended.
 
-    It is empty for a process that has none (one of the kernel, one in the middle of an exec) or that is hidden from us.
+    It is empty for a process without one (a kernel thread, or during an exec) or without permission to read it.
     """
     try:
         return psutil.Process(pid).cmdline()

@@ -1,4 +1,4 @@
-"""Has a second browser take over when the first one has grown, or is old; no chat is lost by that."""
+"""Replaces a browser that has grown or is old by a second one, without losing a chat."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from bridge.settings import MEBIBYTE, BrowserSettings
 from bridge.tasks import Tasks
 
 LOOK_EVERY = MINUTE
-"""Seconds between two looks at the browser."""
+"""Seconds between two checks of the browser."""
 LEAST_AGE = 10 * MINUTE
-"""Seconds that a browser runs at least: one that is large from the start would be replaced for ever."""
+"""Least seconds that a browser runs: one that is large from the start would be replaced forever."""
 
 
 @asynccontextmanager
 async def browser_renewal(
     chromium: Chromium, settings: BrowserSettings, look_every: float = LOOK_EVERY
 ) -> AsyncGenerator[None]:
-    """Replace the browser when that is due, while this is entered."""
+    """Replace the browser when that is due, while the context is open."""
     tasks = Tasks()
 
     async def look_again() -> None:
@@ -37,7 +37,9 @@ async def browser_renewal(
             except BridgeError as error:
                 logger.warning("The browser was not replaced: {}", error.message)
 
-    if settings.address is None or settings.address.protocol == "playwright":  # a debugger gives the same one again
+    if (
+        settings.address is None or settings.address.protocol == "playwright"
+    ):  # a debugger would give the same one again
         tasks.keep(look_again)
     try:
         yield
@@ -46,7 +48,7 @@ async def browser_renewal(
 
 
 async def why_due(chromium: Chromium, settings: BrowserSettings, least_age: float = LEAST_AGE) -> str | None:
-    """Return why another browser should take over, or None."""
+    """Return why the browser should be replaced, or None."""
     running = chromium.running
     if running is None:
         return None

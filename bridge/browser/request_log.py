@@ -1,4 +1,4 @@
-"""Logs the last requests of a page: method, path, status and type, never a body, a query or a header.
+"""Logs the latest requests of a page: method, path, status and type, never a body, a query or a header.
 
 Responses that the caller wants (the page's calls before a prompt, its history) are passed on as they arrive (`Reply`).
 """
@@ -22,14 +22,14 @@ from bridge.errors import BrowserError
 from bridge.tasks import Tasks
 
 KEPT = 300
-"""How many requests are remembered."""
+"""Most requests that are kept."""
 SCRIPTED = ("xhr", "fetch")
 DOCUMENT = "document"
 
 
 @dataclass(slots=True)
 class Call:
-    """One request; `status` is 0 until the response has begun, and `failed` where it never will."""
+    """One request; `status` is 0 until the response begins, and `failed` is set if it never does."""
 
     number: int
     method: str
@@ -46,12 +46,12 @@ class Call:
 
 
 def is_command(call: Call) -> bool:
-    """Tell whether a script of the page sent something with it."""
+    """Tell whether a script of the page sent data by a call."""
     return call.kind in SCRIPTED and call.method != "GET"
 
 
 class RequestLog:
-    """Keeps the page's last requests; `session` must have its `Network` domain enabled.
+    """The page's latest requests; `session` must have its `Network` domain enabled.
 
     `on_reply` gets the outcome of each request whose address is `wanted`: its headers, then its body or its failure.
     """
@@ -59,7 +59,7 @@ class RequestLog:
     def __init__(self, session: TabSession) -> None:
         self.count = 0
         self.signs = 0
-        """Network events so far; a page for which there are more is alive."""
+        """Network events so far; new ones are signs of life."""
         self.wanted: Callable[[str], bool] = lambda _: False
         self.on_reply: Callable[[Reply], None] = lambda _: None
         self._session = session
@@ -72,29 +72,29 @@ class RequestLog:
         session.on("Network.loadingFinished", self._on_end)
 
     async def close(self) -> None:
-        """Ask for no more bodies."""
+        """Stop fetching bodies."""
         await self._tasks.close()
 
     @property
     def calls(self) -> Iterable[Call]:
-        """Return the last requests, the oldest first."""
+        """Return the latest requests, the oldest first."""
         return tuple(self._calls)
 
     def commands(self, since: int) -> list[str]:
-        """Return method and path, each once, of what scripts of the page sent after its request number `since`."""
+        """Return the method and path, each once, of data sent by the page's scripts after request number `since`."""
         sent = (call for call in self._calls if call.number > since and is_command(call))
         return list(dict.fromkeys(f"{call.method} {call.path}" for call in sent))
 
     def is_waiting(self, since: int = 0) -> bool:
-        """Tell whether the page waits for the response to a request after its number `since`."""
+        """Tell whether the page waits for the response to a request after number `since`."""
         return any(call.number > since and not call.status for call in self._open.values())
 
     def is_telling(self, since: int) -> bool:
-        """Tell whether something that scripts of the page sent after its request number `since` is not answered yet."""
+        """Tell whether data that the page's scripts sent after request number `since` is not answered yet."""
         return any(call.number > since and not call.status and is_command(call) for call in self._open.values())
 
     def is_loading(self) -> bool:
-        """Tell whether a document, of the page or of a frame in it, is asked for or still comes."""
+        """Tell whether a document of the page or one of its frames is loading."""
         return any(call.kind == DOCUMENT for call in self._open.values())
 
     def _on_request(self, event: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
-"""The bytes of a whole response, out of what `Network.getResponseBody` gives.
+"""Recovers the bytes of a whole response from the result of `Network.getResponseBody`.
 
-Chromium gives text as characters: it has decoded them by the response's charset, and without one by the media type.
-What it calls text, but no JSON, XML or HTML, it takes for windows-1252, also where it is UTF-8.
+Chromium returns text as characters, decoded by the response's charset, or without one by the media type. Text other
+than JSON, XML or HTML is decoded as windows-1252, even if it is UTF-8.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any
 WESTERN = "windows-1252"
 UTF_8 = "utf-8"
 NAMED_OTHERWISE = {"gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": WESTERN, "latin1": WESTERN, "us-ascii": WESTERN}
-"""Charsets that a browser takes for larger ones."""
+"""Charsets that browsers replace by larger ones."""
 WITH_RULES_OF_THEIR_OWN = ("html", "xml", "json")
 WESTERN_LETTERS = "".join(bytes([byte]).decode(WESTERN, "ignore") or chr(byte) for byte in range(256))
-"""The characters of windows-1252 by their bytes, as browsers know it: without a gap."""
+"""The characters of windows-1252 by byte, without gaps, as in browsers."""
 WESTERN_BYTES = codecs.charmap_build(WESTERN_LETTERS)
 
 
 def body_of(answer: Mapping[str, Any], content_type: str, length: int | None = None) -> bytes:
-    """Return the bytes of the body; `length` is how many there are, where that was counted."""
+    """Return the bytes of the body; `length` is their number, if known."""
     body: str = answer["body"]
     if answer["base64Encoded"]:
         return base64.b64decode(body)
@@ -37,7 +37,7 @@ def body_of(answer: Mapping[str, Any], content_type: str, length: int | None = N
 
 
 def _encoded(body: str, content_type: str) -> Iterator[bytes]:
-    """Yield what the bytes may have been, the likeliest first."""
+    """Yield the possible bytes of a text, the likeliest first."""
     header = Message()
     header["content-type"] = content_type
     named = header.get_content_charset("")

@@ -1,7 +1,7 @@
-"""Reads the responses of one page's answer requests while they arrive, and fetches what did not arrive.
+"""Reads the responses of one page's answer requests while they arrive, and fetches missing data.
 
-A tap is armed (`Network.streamResourceContent`) before its request continues, because Chromium keeps no chunk for a tap
-that comes later. The lengths of the chunks are counted; what is missing at the end is fetched whole.
+A tap is armed (`Network.streamResourceContent`) before its request continues, because Chromium keeps no chunks for a
+later tap. The lengths of the chunks are counted; if data is missing at the end, the whole body is fetched.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from bridge.tasks import Tasks
 
 EVENT_SOURCE = "EventSource"
 MOST_KNOWN = 1000
-"""Requests of one document whose telling is remembered."""
+"""Most requests of one document that are remembered."""
 
 
 class ResponseReader:
-    """The taps on one page's responses; `turn` returns the running turn once its prompt has left."""
+    """The taps on one page's responses; `turn` returns the running turn once its prompt was sent."""
 
     def __init__(
         self,
@@ -42,21 +42,21 @@ class ResponseReader:
         order: ArrivalOrder | None = None,
     ) -> None:
         self.signs = 0
-        """How many pieces of responses have come: signs of life."""
+        """Pieces of responses so far, as signs of life."""
         self._session = session
         self._channels = channels
         self._turn = turn
         self._order = order or ArrivalOrder()
         self._taps: dict[str, Tap] = {}
         self._known: dict[str, str] = {}
-        """Requests, and their kinds, of the document that is shown which it has told of before they were held."""
+        """Kinds of requests of the current document that were announced before they were held, by network id."""
         self._connecting: set[str] = set()
-        """Each `EventSource` of the document that the site has not answered yet."""
+        """Network ids of the document's `EventSource`s that the site has not answered yet."""
         self._numbers = count(1)
         self._tasks = Tasks()
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start listening."""
         session = self._session
         session.on("Network.requestWillBeSent", self._on_request)
         session.on("Network.responseReceived", self._on_response)
@@ -65,12 +65,12 @@ class ResponseReader:
         session.on("Network.loadingFailed", lambda event: self._on_end(event, event["errorText"]))
 
     async def close(self) -> None:
-        """Fetch nothing any more."""
+        """Stop fetching."""
         await self._tasks.close()
 
     @property
     def is_connecting(self) -> bool:
-        """Tell whether an `EventSource` of the page is not there yet."""
+        """Tell whether an `EventSource` of the page is not connected yet."""
         return bool(self._connecting)
 
     def next_number(self) -> int:
@@ -78,7 +78,7 @@ class ResponseReader:
         return next(self._numbers)
 
     def tap_prompt(self, network_id: str, exchange: Exchange) -> int:
-        """Put the response to a prompt into its turn; return its number."""
+        """Tap the response to a prompt for its turn; return its number."""
         number = self.next_number()
 
         def put(part: Part) -> None:
@@ -88,7 +88,7 @@ class ResponseReader:
         return number
 
     def tap_channel(self, network_id: str) -> None:
-        """Give the response to whatever turn runs when its parts come."""
+        """Tap a response whose parts go to the turn that runs when they arrive."""
         number = self.next_number()
         channel = AnswerChannel(self._turn, number, self._order)
         is_known = network_id in self._known
@@ -96,16 +96,16 @@ class ResponseReader:
         tap.is_resumed = self._is_resumed(self._known.get(network_id, ""))
 
     def forget_prompts(self) -> None:
-        """Read no response to a prompt any more: its turn is over."""
+        """Stop reading responses to prompts, as their turn is over."""
         self._taps = {network_id: tap for network_id, tap in self._taps.items() if not tap.is_prompts}
 
     def note_redirect(self, network_id: str) -> None:
-        """Note that a request is failed because its response redirects it."""
+        """Record that a request is failed because its response redirects it."""
         if tap := self._taps.get(network_id):
-            tap.failure = "the site sent the page's request on to another address, and it was not followed"
+            tap.failure = "the site redirected the page's request to another address, which was not followed"
 
     async def arm(self, network_id: str) -> None:
-        """Let Chromium give the bytes of a response as they arrive."""
+        """Make Chromium report the bytes of a response as they arrive."""
         tap = self._taps.get(network_id)
         try:
             armed = await self._session.send("Network.streamResourceContent", requestId=network_id)
@@ -118,10 +118,10 @@ class ResponseReader:
                 tap.arm(data)
 
     def on_document(self, failure: str) -> None:
-        """End the responses of the document that is gone; Chromium does not report their end.
+        """End the responses of the previous document; Chromium does not report their end.
 
-        The page tells of its requests in order, with its navigation between them, while they may be held before that:
-        one that it has not told of yet is the new document's.
+        Announcements of requests come in order with the navigation, but a request may be held before its announcement:
+        one that was not announced yet belongs to the new document.
         """
         for network_id in [one for one, tap in self._taps.items() if tap.is_known]:
             tap = self._taps.pop(network_id)
@@ -139,7 +139,7 @@ class ResponseReader:
             self._known[event["requestId"]] = event.get("type", "")
 
     def _is_resumed(self, kind: str) -> bool:
-        """Tell whether the browser itself asks for the rest of a response that is cut."""
+        """Tell whether the browser itself requests the rest of a cut response."""
         return self._channels.resumes and kind == EVENT_SOURCE
 
     def _on_response(self, event: dict[str, Any]) -> None:
@@ -178,18 +178,18 @@ class ResponseReader:
         self._tasks.start(self._complete(network_id, tap, failure, is_final))
 
     async def _complete(self, network_id: str, tap: Tap, failure: str | None, is_final: bool) -> None:
-        """Fetch what the tap did not deliver, so that no byte is ever silently lost."""
+        """Fetch the data that the tap did not deliver, so that no byte is silently lost."""
         try:
             reason = await self._fetch(network_id, tap)
             if tap.is_short:
                 failure = failure or f"bytes of the answer are missing ({reason})"
             tap.end(failure, is_final=is_final)
         finally:
-            if tap.channel is not None:  # or everything would wait for it
+            if tap.channel is not None:  # else all other channels would wait
                 tap.channel.release()
 
     async def _fetch(self, network_id: str, tap: Tap) -> str:
-        """Hand over the rest of a body; return why it may be too short."""
+        """Deliver the rest of a body; return why it may be too short."""
         try:
             answer = await self._session.send("Network.getResponseBody", requestId=network_id)
             tap.fill(body_of(answer, tap.content_type, tap.length))

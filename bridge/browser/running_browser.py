@@ -1,4 +1,4 @@
-"""A running browser: its handles, its processes, the watches on them, and how it is closed."""
+"""A running browser: its handles, its processes with their watches, and its shutdown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bridge.errors import BrowserError
 
 
 class RunningBrowser:
-    """One browser that the bridge launched, or connected to: then `note` is None, and only the driver is ours."""
+    """A browser that the bridge launched, or connected to; then `note` is None, and only the driver is the bridge's."""
 
     def __init__(
         self,
@@ -33,11 +33,11 @@ class RunningBrowser:
         self.browser = browser
         self.session = session
         self.context = context
-        """The one context of a browser with a folder."""
+        """The only context of a browser with a folder."""
         self.network: int | None = None
         self.is_lost = False
         self.is_headless = is_headless
-        """Whether a browser that runs elsewhere shows its windows to nobody."""
+        """Whether a remote browser is headless."""
         self.started = time.monotonic()
         self.on_gone: Callable[[], None] = lambda: None
         self._watches: list[processes.ExitWatch] = []
@@ -45,25 +45,23 @@ class RunningBrowser:
 
     @property
     def is_ours(self) -> bool:
-        """Tell whether we have started it."""
+        """Tell whether the bridge launched it."""
         return self._note is not None
 
     @property
     def is_watched(self) -> bool:
-        """Tell whether the end of each process that all accounts need would be noticed at once."""
+        """Tell whether all processes that the accounts need are watched."""
         return self.is_ours and self.network is not None and all(watch.is_open for watch in self._watches)
 
     @asynccontextmanager
     async def new_context(
         self, options: Mapping[str, Any], open_limit: float, close_limit: float
     ) -> AsyncGenerator[BrowserContext]:
-        """Open a context with Playwright's `new_context` options; opening and closing it have so many seconds."""
+        """Open a context with Playwright's `new_context` options; the limits are in seconds."""
         async with within(open_limit, "The browser opened no context"):
             context = await self.browser.new_context(**options)
         if not self.is_ours:
-            context.on(
-                "close", self.went
-            )  # a connection that breaks closes pages and contexts before it tells of itself
+            context.on("close", self.went)  # a broken connection closes pages and contexts before it is reported
         try:
             yield context
         finally:
@@ -74,7 +72,7 @@ class RunningBrowser:
                     await context.close()
 
     async def own_memory(self, limit: float) -> int:
-        """Return the bytes of memory of the browser and its driver, without its pages; 0 where it is not ours."""
+        """Return the memory of the browser and its driver in bytes, without pages; 0 for a remote browser."""
         if not self.is_ours:
             return 0
         async with within(limit, "The browser did not tell its processes"):
@@ -87,14 +85,14 @@ class RunningBrowser:
         self._watches.append(processes.ExitWatch(pid, lambda: on_lost(self, reason)))
 
     def went(self, _: object) -> None:
-        """Call `on_gone`: the connection to the browser is closed."""
+        """Call `on_gone`, as the connection to the browser is closed."""
         self.on_gone()
 
     async def close(self, limit: float) -> None:
-        """Close the browser and its driver; kill what is left of our processes afterwards.
+        """Close the browser and its driver; then kill remaining processes.
 
-        The order matters: watches first, so that a wanted end is not reported as a loss; the driver after the browser,
-        which it closes; the process group last, for a renderer that hangs.
+        The order matters: watches first, so that an intended end is not reported as a loss; the driver after the
+        browser, which it closes; the process group last, for a hanging renderer.
         """
         self.on_gone = lambda: None
         for watch in self._watches:
@@ -111,13 +109,13 @@ class RunningBrowser:
 
 
 async def line_to(browser: Browser, limit: float) -> tuple[CDPSession, dict[str, int]]:
-    """Return a line to the browser itself, and its processes by their kinds."""
+    """Return a CDP session of the browser itself, and its process ids by kind."""
     async with within(limit, "The browser did not answer after its start"):
         session = await browser.new_browser_cdp_session()
         return session, dict(await process_list(session))
 
 
 async def process_list(session: CDPSession) -> list[tuple[str, int]]:
-    """Return kind and id of the browser's processes."""
+    """Return the kinds and ids of the browser's processes."""
     answer = await session.send("SystemInfo.getProcessInfo")
     return [(item["type"], item["id"]) for item in answer["processInfo"]]

@@ -1,9 +1,9 @@
-"""Holds what a page sends over its WebSockets until it is checked, as prompts by HTTP are.
+"""Holds a page's outgoing WebSocket messages until they are checked, like HTTP prompts.
 
-Chromium holds no message of a WebSocket, so the page's own `WebSocket.prototype.send` is replaced, in each document
-before its scripts run. The sockets themselves and what they receive are left as they are. A message that must not leave
-is dropped, and its socket closed: the page sees a lost connection, like a network error where a request is failed.
-Sockets in workers are not seen.
+Chromium cannot hold WebSocket messages, so the page's own `WebSocket.prototype.send` is replaced in each document
+before its scripts run. The sockets themselves and their incoming messages are unchanged. A message that must not be
+sent is dropped and its socket closed: the page sees a lost connection, like the network error of a failed request.
+Sockets in workers are not covered.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bridge.tasks import Tasks
 
 BINDING, RELEASE = "bridgeHoldsMessage", "bridgeReleasesMessage"
 NO_MESSAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
-"""What `held_message` raises of something that the script has not told."""
+"""Exceptions of `held_message` for a payload that is not the script's."""
 SCRIPT = """(([binding, release, paths]) => {
   const tell = globalThis[binding], send = WebSocket.prototype.send, { stringify } = JSON, held = new Map();
   const patterns = paths.map(path => new RegExp(path));
@@ -52,7 +52,7 @@ SCRIPT = """(([binding, release, paths]) => {
 
 
 class SocketGate:
-    """Asks `may_leave` about each message of the site's WebSockets."""
+    """A gate that calls `may_leave` for each outgoing message of the site's WebSockets."""
 
     def __init__(self, session: TabSession, channels: Channels, may_leave: Callable[[PageRequest], bool]) -> None:
         self._session = session
@@ -61,7 +61,7 @@ class SocketGate:
         self._tasks = Tasks()
 
     async def start(self) -> None:
-        """Begin to hold, in the documents that are loaded from now on."""
+        """Start to hold messages, in documents loaded from now on."""
         self._session.on("Runtime.bindingCalled", self._on_message)
         await self._session.send("Runtime.enable")  # without it there is no binding
         await self._session.send("Runtime.addBinding", name=BINDING)
@@ -70,27 +70,27 @@ class SocketGate:
         await self._session.send("Page.addScriptToEvaluateOnNewDocument", source=source)
 
     async def close(self) -> None:
-        """Release nothing any more."""
+        """Stop releasing messages."""
         await self._tasks.close()
 
     def _on_message(self, event: dict[str, Any]) -> None:
-        """Judge one message at once, so that they leave in their order."""
+        """Check one message at once, so that messages are sent in order."""
         if event["name"] != BINDING:
             return
         try:
             number, request = held_message(event["payload"])
         except NO_MESSAGE:
-            return  # the page has made it up: nothing is held under it
+            return  # made up by the page: no message is held under it
         answer = f"{RELEASE}({number}, {json.dumps(self._may_leave(request))})"
         self._tasks.start(self._release(answer, event["executionContextId"]))
 
     async def _release(self, answer: str, context: int) -> None:
-        with suppress(PlaywrightError):  # the document is gone, and its sockets with it
+        with suppress(PlaywrightError):  # the document is gone with its sockets
             await self._session.send("Runtime.evaluate", expression=answer, contextId=context)
 
 
 def held_message(payload: str) -> tuple[int, PageRequest]:
-    """Return the number of a message and what it says; raise where it is none that the script has told."""
+    """Return the number and content of a message; raise one of `NO_MESSAGE` if it is not the script's."""
     message = json.loads(payload)
     url, data = str(message["url"]), message["data"]
     urlsplit(url)

@@ -1,6 +1,6 @@
-"""Reads what comes by the page's WebSockets, each message as a whole.
+"""Reads incoming messages of the page's WebSockets, each as a whole.
 
-The sockets are the page's own and are left as they are. Most are older than the turn: what came before is of no turn.
+The sockets are the page's own and unchanged. Most are older than the turn; earlier messages belong to no turn.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from bridge.browser.page_messages import PageResponse
 from bridge.browser.tab_session import TabSession
 
 SWITCHING_PROTOCOLS = 101
-"""The HTTP status of a WebSocket that is connected."""
+"""The HTTP status of a connected WebSocket."""
 TEXT, BINARY = 1, 2
-"""Kinds of messages; the others are the protocol's own."""
+"""Opcodes of data messages; the others are control frames."""
 
 
 class SocketReader:
-    """Gives the messages of the site's WebSockets to the turn that runs."""
+    """A reader that passes the messages of the site's WebSockets to the running turn."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class SocketReader:
         order: ArrivalOrder | None = None,
     ) -> None:
         self.signs = 0
-        """How many messages have come: signs of life."""
+        """Messages so far, as signs of life."""
         self._session = session
         self._channels = channels
         self._turn = turn
@@ -43,31 +43,31 @@ class SocketReader:
         self._sockets: dict[str, AnswerChannel] = {}
         self._connected: set[str] = set()
         self._has_tried = False
-        """Whether the document has asked for a socket."""
+        """Whether the document has opened a socket."""
         self._polls = any(path in channels.paths for path in channels.sockets)
-        """Whether the page has the same messages by polling as long as there is no socket."""
+        """Whether the page gets the same messages by polling while there is no socket."""
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start listening."""
         self._session.on("Network.webSocketCreated", self._on_created)
         self._session.on("Network.webSocketHandshakeResponseReceived", self._on_connected)
         self._session.on("Network.webSocketFrameReceived", self._on_frame)
         self._session.on("Network.webSocketClosed", self._on_closed)
 
     def on_document(self) -> None:
-        """Forget the sockets of the document that is gone; Chromium does not report their end."""
+        """Forget the sockets of the previous document; Chromium does not report their end."""
         self._sockets.clear()
         self._connected.clear()
         self._has_tried = False
 
     @property
     def is_cut_off(self) -> bool:
-        """Tell whether the page has asked for sockets and has none: it can neither send nor get anything by them."""
+        """Tell whether the page has opened sockets and none is connected, so that it can neither send nor receive."""
         return self._has_tried and not self._connected and not self._polls
 
     @property
     def is_connecting(self) -> bool:
-        """Tell whether a socket is not there yet that alone can bring what the site says."""
+        """Tell whether a socket that alone carries the answers is not connected yet."""
         return not self._polls and any(socket not in self._connected for socket in self._sockets)
 
     def _on_created(self, event: dict[str, Any]) -> None:
@@ -92,9 +92,9 @@ class SocketReader:
         channel.put(Chunk(base64.b64decode(payload) if frame["opcode"] == BINARY else payload.encode()))
 
     def _on_closed(self, event: dict[str, Any]) -> None:
-        """End the turn with its socket: what the site sent while there was none is lost.
+        """End the turn with its socket, as messages sent meanwhile are lost.
 
-        A page that polls goes on without a socket that has brought nothing.
+        A page that polls continues without a socket that has delivered nothing.
         """
         self._connected.discard(event["requestId"])
         channel = self._sockets.pop(event["requestId"], None)

@@ -1,4 +1,4 @@
-"""A CDP session of one page whose every command has a time limit."""
+"""A CDP session of one page with a time limit for every command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EventHandler = Callable[[dict[str, Any]], object]
 
 
 class TabSession:
-    """Sends commands to one page, each of which the browser must answer within `limit` seconds."""
+    """A session with one page, in which the browser must answer each command within `limit` seconds."""
 
     def __init__(self, session: CDPSession, limit: float) -> None:
         self.session = session
@@ -24,7 +24,7 @@ class TabSession:
         self._handlers: dict[str, list[EventHandler]] = {}
 
     async def send(self, method: str, **params: object) -> dict[str, Any]:
-        """Send a command; raise `BrowserError` where the browser does not answer in time."""
+        """Send a command; raise `BrowserError` if the browser does not answer in time."""
         try:
             async with asyncio.timeout(self._limit):
                 answer: dict[str, Any] = await self.session.send(method, params)
@@ -39,7 +39,7 @@ class TabSession:
         self._handlers[event].append(handler)
 
     def _listen(self, event: str) -> None:
-        """Add the only listener that Playwright has for an event: it copies the whole event for each of them."""
+        """Add the only Playwright listener for an event, as Playwright copies the whole event for each listener."""
         handlers = self._handlers[event] = []
 
         def listener(params: dict[str, Any]) -> None:
@@ -47,8 +47,8 @@ class TabSession:
                 try:
                     handler(params)
                 except Exception as error:  # noqa: BLE001 - Playwright would report no more events, of any page
-                    log_unexpected(error, f"while {event} was handled")
+                    log_unexpected(error, f"while handling {event}")
 
-        # else Playwright works out again for each event how many arguments the listener takes
+        # else Playwright inspects the listener's signature again for each event
         listener.__signature__ = signature(listener)  # type: ignore[attr-defined]
         self.session.on(event, listener)

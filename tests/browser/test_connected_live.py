@@ -220,7 +220,7 @@ async def test_a_server_that_is_full_is_waited_for_no_longer_than_the_setting_sa
         first = await connected(driver, browser.address, settings_for(tmp_path, browser=browser).pages)
         message = await refused(driver, tmp_path, browser, turn=TURN)
         await first.browser.close()
-    assert message.endswith("within 5 seconds: it hangs, or has as many clients as it takes (--max-clients).")
+    assert message.endswith("within 5 seconds: it hangs, or its --max-clients are connected.")
 
 
 async def test_a_server_of_another_version_is_told_with_both_versions(tmp_path: Path, driver: Driver) -> None:

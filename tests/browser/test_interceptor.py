@@ -336,7 +336,7 @@ async def test_a_redirect_takes_no_prompt_to_another_address(tab: Page, site: Si
             await exchange.sent()
             body, failure = await received(exchange)
             assert body == b""
-            assert failure == "the site sent the page's request on to another address, and it was not followed"
+            assert failure == "the site redirected the page's request to another address, which was not followed"
         assert site.received == [SECRET.encode()]
         assert foreign.pieces_of(SECRET) == []
 
@@ -349,7 +349,7 @@ async def test_a_request_that_cannot_be_judged_is_failed_and_the_next_one_passes
 
         with interceptor.exchange(judge) as exchange:
             assert await page.evaluate(SEND, ["/answer", "bad"]) == "network error"
-            with pytest.raises(WrongSend, match="could not be judged"):
+            with pytest.raises(WrongSend, match="could not be checked"):
                 await exchange.sent()
             assert await page.evaluate(SEND, ["/answer", "good"]) == 200
             assert await received(exchange) == (b"hello", None)
@@ -383,7 +383,7 @@ async def test_a_held_request_without_a_number_is_failed(tab: Page, site: Site) 
     async with opened(tab, site, impair) as (page, interceptor):
         with interceptor.exchange(nothing_wrong) as exchange:
             assert await page.evaluate(SEND, ["/answer", "x"]) == "network error"
-            with pytest.raises(WrongSend, match="does not tell its number"):
+            with pytest.raises(WrongSend, match="gives no network id"):
                 await exchange.sent()
         assert site.received == []
 

@@ -16,6 +16,7 @@ from bridge.errors import NoAccount
 from bridge.settings import ServerSettings
 from bridge.telemetry import ChatEnded
 from tests.support.fake_backend import ADMIN_KEY, Served, serving, soon
+from tests.support.operator import SESSION, browser
 from tests.support.stress import stress
 
 NOW = 1_800_000_000.0
@@ -97,8 +98,8 @@ async def test_a_reached_limit_is_told_in_the_form_of_the_dialect_by_its_name(di
         error = body["error"]
         message = error if isinstance(error, str) else error["message"]
         assert message == (
-            "The limit requests_per_minute lets the key 'build server' begin 2 chats a minute, of which 2 are used;"
-            " there is room again in 61 seconds."
+            "The limit requests_per_minute allows the key 'build server' to begin 2 chats per minute,"
+            " of which 2 are used; try again in 61 seconds."
         )
         if dialect in KINDS:
             assert error[DIALECTS[dialect][2]] == KINDS[dialect]
@@ -146,7 +147,7 @@ async def test_the_tokens_of_an_answer_count_and_a_stream_is_refused_by_its_stat
         async with key.post() as response:
             body = await response.json()
             assert response.headers["x-should-retry"] == "false", "no client should wait for hours"
-        assert body["error"]["message"].endswith("there is room again in 61 minutes.")
+        assert body["error"]["message"].endswith("try again in 61 minutes.")
 
 
 async def test_a_prompt_that_no_minute_has_room_for_is_refused_for_good() -> None:
@@ -211,9 +212,22 @@ async def test_an_expired_key_is_refused_by_that_name_and_opens_no_more_than_no_
         async with key.post() as response:
             body = await response.json()
         assert response.status == 401
-        assert body["error"]["message"] == "This API key has expired on 2020-01-01 00:00 UTC."
+        assert body["error"]["message"] == "This API key expired on 2020-01-01 00:00 UTC."
         async with key.served.http.get("/readyz", headers=key.headers) as response:
             assert (response.status, "accounts" in await response.json()) == (200, False)
+
+
+async def test_an_expired_admin_key_opens_no_session() -> None:
+    async with limited(scope="admin") as key, browser(key.served) as http:
+        given = {"key": key.headers["Authorization"].removeprefix("Bearer ")}
+        async with http.post(SESSION, json=given) as response:
+            assert response.status == 200
+        await key.change(expires="2020-01-01T00:00:00Z")
+        http.cookie_jar.clear()
+        async with http.post(SESSION, json=given) as response:
+            body = await response.json()
+            assert (response.status, "set-cookie" in response.headers) == (401, False)
+        assert body["error"]["message"] == "This API key expired on 2020-01-01 00:00 UTC."
 
 
 async def test_a_key_uses_the_models_that_it_may_with_what_those_switch_on_and_sees_no_others() -> None:
@@ -225,7 +239,7 @@ async def test_a_key_uses_the_models_that_it_may_with_what_those_switch_on_and_s
             async with key.post(**body) as response:
                 error = (await response.json())["error"]
             assert (response.status, error["code"], error["param"]) == (403, "permission_denied", "model")
-            assert "not allowed to the key 'build server'; allowed: deepseek, DeepSeek-Reasoner." in error["message"]
+            assert "not allowed for the key 'build server'; allowed: deepseek, DeepSeek-Reasoner." in error["message"]
         async with key.served.http.get("/v1/models", headers=key.headers) as response:
             assert [one["id"] for one in (await response.json())["data"]] == ["deepseek", "deepseek-reasoner"]
 

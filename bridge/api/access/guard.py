@@ -1,8 +1,8 @@
-"""Who may call: guards a local service against web pages, and asks for a key or a session.
+"""Access control: protects a local service against web pages, and requires a key or a session.
 
-A page in the operator's browser reaches loopback, too. The order of the checks: the `Host` (against DNS rebinding),
-the `Origin`, `Sec-Fetch-Site`, the key or the session with its CSRF token, whether there is such a path and method, and
-the content type (against requests without a preflight).
+A page in the operator's browser can reach loopback, too. The order of the checks: the `Host` (against DNS rebinding),
+the `Origin`, `Sec-Fetch-Site`, the key or the session with its CSRF token, whether the path and method exist, and the
+content type (against requests without a preflight).
 """
 
 from __future__ import annotations
@@ -30,59 +30,59 @@ from bridge.throttle import Throttle
 HOST = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::\d{1,5})?")
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Methods that change nothing."""
+"""Safe methods."""
 UNSAID = frozenset({"application/octet-stream", "application/x-www-form-urlencoded"})
-"""The content types of a body whose sender has named none: aiohttp's word for that, and what curl says by itself."""
+"""Content types of a body whose sender has set none: aiohttp's default, and curl's."""
 ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
-"""How a body may be encoded."""
+"""Accepted content encodings."""
 TOKEN = re.compile(r"[\w+/=.~-]{32,512}", re.ASCII)
-"""What may be a userToken."""
+"""The form of a userToken."""
 TOKENS = web.RequestKey("tokens", tuple[str, ...])
-"""The userTokens that a request brought in place of a key."""
+"""The userTokens that a request has instead of a key."""
 LET_IN = web.RequestKey("let_in", bool)
-"""Set on a request that showed a right key, or where none is asked for."""
+"""Set on a request with a valid key or session, or that needs none."""
 KEY = web.RequestKey("key", Key)
-"""The key that a request showed."""
+"""The key of a request."""
 SESSION = web.RequestKey("session", Session)
-"""The session of a request that showed no key."""
+"""The session of a request without a key."""
 KEY_HEADERS = ("x-api-key", "x-goog-api-key")
-"""Headers that hold a key, beside `Authorization`."""
+"""Headers that may hold a key, besides `Authorization`."""
 KEY_IN_ADDRESS = "/v1beta/"
-"""How the paths begin on which a key may stand in the address, as `key`: some clients of Gemini's know no other."""
+"""Prefix of the paths that accept a key as the query parameter `key`: some Gemini clients send it only there."""
 COOKIE = "bridge_session"
 CSRF = "X-CSRF-Token"
 ADMIN = "/admin/"
-"""What the paths begin with that chat keys do not open."""
+"""Prefix of the paths that need an admin key."""
 ALLOWED = {"chat": "This key may only chat", "metrics": "This key may only read metrics"}
-"""What a key's scope allows, for errors."""
+"""What a key's scope allows, for error messages."""
 WRONG_KEYS = (20, 6.0)
-"""How many wrong keys an address may send at once, and the seconds until one more."""
+"""Wrong keys that an address may send in a burst, and seconds per further one."""
 LINES = (5, 60.0)
-"""How many log lines of a kind refusals may write at once, and the seconds until one more."""
+"""Log lines of one kind that refusals may write in a burst, and seconds per further one."""
 
 
 @dataclass(frozen=True, slots=True)
 class RouteRules:
-    """The paths that are not as all others, as the router names them, without a last slash."""
+    """The paths with exceptions, in the router's form, without a trailing slash."""
 
     unlocked: frozenset[str] = frozenset()
-    """Those that need no key; those with a method before them only for that method."""
+    """Paths that need no key; one with a method before it only for that method."""
     for_tokens: frozenset[str] = frozenset()
-    """Those on which userTokens do in place of a key; which ones came is noted as `TOKENS`."""
+    """Paths that accept userTokens instead of a key; the request has them as `TOKENS`."""
     forms: frozenset[str] = frozenset()
-    """Those that take a form in place of JSON."""
+    """Paths that take a form instead of JSON."""
     untyped: frozenset[str] = frozenset()
-    """Those that take JSON without its content type: their clients often name none."""
+    """Paths that take JSON without its content type, because their clients often set none."""
     figures: frozenset[str] = frozenset()
-    """Those for keys with the scope `metrics`, which open nothing else; chat keys do not open them."""
+    """Paths for keys with the scope `metrics`, which open nothing else; chat keys do not open them."""
     local: frozenset[str] = frozenset()
-    """Those that need no key from this machine."""
+    """Paths that need no key from this machine."""
     pages: frozenset[str] = frozenset()
-    """Those that links of other sites may lead to; they do nothing by themselves."""
+    """Pages that links on other sites may open; opening one has no side effect."""
 
 
 class Guard:
-    """The checks. Until `use` is called every path asks for a key."""
+    """The middleware with all checks. Until `use` is called every path requires a key."""
 
     def __init__(self, access: Credentials, server: ServerSettings) -> None:
         self._access = access
@@ -92,12 +92,12 @@ class Guard:
         self._lines = Throttle(*LINES)
 
     def use(self, rules: RouteRules) -> None:
-        """Follow the rules of the route table, which is complete only after the handlers got their guard."""
+        """Set the rules of the route table, which is complete only after the handlers got their guard."""
         self._rules = rules
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Let a request through, or raise."""
+        """Pass a request to its handler, or raise."""
         self.check_host(request)
         self._check_page(request)
         self._check_key(request)
@@ -107,7 +107,7 @@ class Guard:
 
     def check_host(self, request: web.Request) -> None:
         """Raise `PermissionDenied` unless the `Host` is a name of this server."""
-        # Not `request.host`: it makes up a name where the header is missing.
+        # Not `request.host`, which invents a name if the header is missing.
         given = [host.lower() for host in request.headers.getall(hdrs.HOST, ())]
         name = _name(given[0]) if len(given) == 1 else None
         names = _names(self._server)
@@ -132,14 +132,14 @@ class Guard:
         if not origins <= {f"http://{host}", f"https://{host}"}:
             self._log_refusal("a request from a web page of", origins, "api.allowed_origins")
             raise PermissionDenied(
-                "Requests from web pages of another origin are refused; api.allowed_origins lists those that may call."
+                "Requests from web pages of another origin are refused; api.allowed_origins lists allowed origins."
             )
         is_foreign = request.headers.get("Sec-Fetch-Site", "none").lower() not in ("none", "same-origin")
         if is_foreign and not self._is_visit(request):
             raise PermissionDenied("Requests that another web site started are refused.")
 
     def _is_visit(self, request: web.Request) -> bool:
-        """Tell whether a person has followed a link of another site to one of our pages, into a window of its own."""
+        """Tell whether a request is the top-level navigation from another site's link to one of our pages."""
         wanted = ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")
         is_visit = all(request.headers.get(name, "").lower() == value for name, value in wanted)
         return is_visit and request.method in READING and route_of(request) in self._rules.pages
@@ -161,21 +161,21 @@ class Guard:
             self.refuse(given, peer_of(request))
 
     def _valid_key(self, given: str, *, is_open: bool) -> Key | None:
-        """Return the key that was shown; one that has expired counts as none where none is needed."""
+        """Return the key, or None if it is unknown; an expired one is an error unless the path needs no key."""
         key = self._access.key_of(given)
         if key is None or not self._access.has_expired(key):
             return key
         if not is_open:
-            raise AuthenticationError(f"This API key has expired on {key.limits.expires:%Y-%m-%d %H:%M} UTC.")
+            self._access.check_expiry(key)
         return None
 
     def _is_free_port(self, request: web.Request) -> bool:
-        """Tell whether a request came to the second port, from this machine, and none of those needs a key."""
+        """Tell whether a request came from this machine to the Ollama port, and that needs no key."""
         server = self._server
         return server.ollama_no_auth and is_local(request) and port_of(request) == server.ollama_port
 
     def _is_signed_in(self, request: web.Request, *, is_open: bool) -> bool:
-        """Tell whether a session lets the request in; no page of another origin can send its CSRF token."""
+        """Tell whether a session admits the request; no page of another origin can send its CSRF token."""
         session = self._access.session_of(request.cookies.get(cookie_of(request), ""))
         if session is None:
             return False
@@ -190,51 +190,51 @@ class Guard:
         return True
 
     def refuse(self, given: str, peer: str, what: str = "API key", why: str = "is not known here") -> NoReturn:
-        """Refuse a key; a right one never comes here, so that nobody locks out another one of the same address."""
+        """Refuse a key. Valid keys never get here, so a client cannot lock out others at the same address."""
         if not given:
             raise AuthenticationError(
                 f"Send an API key, as `Authorization: Bearer KEY` or in {' or '.join(KEY_HEADERS)},"
                 " or sign in to the dashboard."
             )
         if wait := self._wrong_keys.take(peer):
-            raise TooManyAttempts(f"Too many unknown {what}s came from this address.", retry_after=wait)
+            raise TooManyAttempts(f"This address sent too many unknown {what}s.", retry_after=wait)
         if not self._lines.take("keys"):
             logger.warning("An unknown {} came from {}", what, peer)
         raise AuthenticationError(f"This {what} {why}.")
 
     def is_still_in(self, request: web.Request) -> bool:
-        """Return whether the sender of a long request, such as a stream or a WebSocket, could still begin it."""
+        """Tell whether the sender of a long request, such as a stream or a WebSocket, is still admitted."""
         session, key = request.get(SESSION), request.get(KEY)
         if session is not None:
             return self._access.is_open(session)
         return self._access.is_known(key) if key is not None else request.get(LET_IN, False)
 
     async def until_out(self, request: web.Request) -> None:
-        """Return once the sender of a long request could not begin it any more."""
+        """Wait until the sender of a long request is not admitted any more."""
         while self.is_still_in(request):
             await asyncio.sleep(self._access.look_every)
 
     def _log_refusal(self, what: str, names: Iterable[str], setting: str) -> None:
-        """Tell the operator which setting may lack a name; the names are a stranger's text."""
+        """Log which setting may lack a name; the names are untrusted text."""
         if not self._lines.take(setting):
             shown = ", ".join(ascii(name[:100]) for name in list(names)[:3])
             logger.warning("Refused {} {}, which {} does not list", what, shown or "without a name", setting)
 
 
 def user_tokens(given: str) -> tuple[str, ...]:
-    """Return the userTokens that `given` holds, joined by commas; nothing where any part of it cannot be one."""
+    """Return the userTokens in `given`, which commas separate; an empty tuple if any part cannot be one."""
     parts = [part.strip() for part in given.split(",") if part.strip()]
     return tuple(parts) if all(TOKEN.fullmatch(part) and not part.startswith(PREFIX) for part in parts) else ()
 
 
 def cookie_of(request: web.BaseRequest) -> str:
-    """Return the name of the session's cookie; browsers tell cookies apart by host alone, not by port."""
+    """Return the name of the session's cookie, with the port, because browsers separate cookies only by host."""
     port = request.headers.get(hdrs.HOST, "").rpartition(":")[2]
     return f"{COOKIE}_{port}" if port.isascii() and port.isdecimal() else COOKIE
 
 
 def owner_of(request: web.Request) -> str | None:
-    """Return the owner of what a request stores: a key's id, or nothing where all may call; None for userTokens."""
+    """Return the owner of what a request stores: a key's id, or empty without keys; None for userTokens."""
     if TOKENS in request:
         return None
     key, session = request.get(KEY), request.get(SESSION)
@@ -246,13 +246,13 @@ def _names(server: ServerSettings) -> frozenset[str]:
 
 
 def _name(host: str) -> str | None:
-    """Return the name without its port, or None where `host` is no such thing."""
+    """Return the name in a `Host` header without its port, or None if the header is malformed."""
     match = HOST.fullmatch(host)
     return match and (match["v6"] or match["name"]).rstrip(".")
 
 
 def _is_ours(name: str, server: ServerSettings) -> bool:
-    """Return whether `name` is an address that needs no list: DNS cannot rebind a literal one."""
+    """Tell whether `name` is an IP address of this server, which needs no list: DNS cannot rebind it."""
     address = address_of(name)
     listening = address_of(server.host)
     if address is None:
@@ -261,18 +261,18 @@ def _is_ours(name: str, server: ServerSettings) -> bool:
 
 
 def _is_bare(request: web.Request) -> bool:
-    """Tell whether this is an action without a body, by a key, which no page sends unasked."""
+    """Tell whether a request has a key and no body; a foreign page cannot send a key."""
     return KEY in request and not request.body_exists
 
 
 def _is_unsaid(request: web.Request) -> bool:
-    """Tell whether a program, and no page, has not named the content type; no page sends a key unasked."""
+    """Tell whether a client without a content type is a program and not a page; a foreign page cannot send a key."""
     may_be_page = KEY not in request and any(name in request.headers for name in (hdrs.ORIGIN, "Sec-Fetch-Site"))
     return request.content_type in UNSAID and not may_be_page
 
 
 def _check_scope(key: Key, path: str, *, is_figures: bool, is_open: bool) -> None:
-    """Raise `PermissionDenied` where a key does not open a path; an open one is open to every key."""
+    """Raise `PermissionDenied` if the key's scope does not cover the path; a path without a key accepts every key."""
     if key.scope == "admin":
         return
     if path.startswith(ADMIN):
@@ -283,7 +283,7 @@ def _check_scope(key: Key, path: str, *, is_figures: bool, is_open: bool) -> Non
 
 
 def _given_key(request: web.Request) -> str:
-    """Return the key in any of the places where the clients of some dialect put it."""
+    """Return the key from any of the places where clients of the dialects put it."""
     scheme, _, key = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     bearer = key if scheme.lower() == "bearer" else ""
     others = (request.headers.get(name, "") for name in KEY_HEADERS)
@@ -292,6 +292,6 @@ def _given_key(request: web.Request) -> str:
 
 
 def route_of(request: web.Request) -> str:
-    """Return the path of the route that a request met, as the router names it, without a last slash."""
+    """Return the path of the request's route, in the router's form, without a trailing slash."""
     resource = request.match_info.route.resource
     return (resource.canonical.rstrip("/") or "/") if resource else ""

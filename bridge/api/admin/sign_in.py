@@ -18,7 +18,7 @@ from bridge.errors import AuthenticationError, PermissionDenied, RequestError
 from bridge.storage.key_files import address_of
 
 PATH = "/admin/api/session"
-SPENT = "sign-in link", "was used before or is too old; `bridge dashboard` prints another one"
+SPENT = "sign-in link", "was used before or has expired; `bridge dashboard` prints a new one"
 
 
 def _is_own(path: str) -> str:
@@ -28,20 +28,20 @@ def _is_own(path: str) -> str:
 
 
 class SignInForm(Form):
-    """Exactly one of the two."""
+    """Exactly one of an admin key and a one-time token."""
 
     key: Annotated[StrictStr, Field(max_length=1000)] | None = None
     token: Annotated[StrictStr, Field(max_length=1000)] | None = None
 
 
 class LinkForm(Form):
-    """Where the link leads."""
+    """The page that the link opens."""
 
     path: Annotated[StrictStr, Field(max_length=500), AfterValidator(_is_own)] = "/dashboard"
 
 
 class SignIn:
-    """The handlers."""
+    """Handlers of sessions."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -57,9 +57,9 @@ class SignIn:
                 SignInForm,
                 admission=Admission.NOTHING,
             ),
-            Operation("GET", PATH, "Tell of the session that one is signed in with", self.show),
+            Operation("GET", PATH, "Return the current session", self.show),
             Operation("DELETE", PATH, "Sign out", self.sign_out),
-            Operation("POST", "/admin/api/links", "Make a link that signs in once", self.link, LinkForm),
+            Operation("POST", "/admin/api/links", "Create a link that signs in once", self.link, LinkForm),
         )
 
     async def sign_in(self, request: web.Request) -> web.StreamResponse:
@@ -83,7 +83,7 @@ class SignIn:
     async def show(self, request: web.Request) -> web.StreamResponse:
         """Return the session."""
         if SESSION not in request:
-            raise AuthenticationError("This request came with a key, not with a session.")
+            raise AuthenticationError("This request has a key, not a session.")
         return as_json(_described(request[SESSION]))
 
     async def sign_out(self, request: web.Request) -> web.StreamResponse:
@@ -95,7 +95,7 @@ class SignIn:
         return response
 
     async def link(self, request: web.Request) -> web.StreamResponse:
-        """Create a link that signs in by the key of the request."""
+        """Create a link that signs in with the request's key."""
         given = await self._parts.body(request, LinkForm)
         key = request[SESSION].key if SESSION in request else request[KEY].id
         token, expires = self._parts.access.sessions.invite(key)
@@ -104,25 +104,26 @@ class SignIn:
         return as_json({"url": url, "expires": expires.isoformat(timespec="seconds")})
 
     def _key(self, given: SignInForm, request: web.Request) -> str:
-        """Return the id of the admin key that was sent, or that the token stands for; raise where there is none."""
+        """Return the id of the admin key that was sent or that the token belongs to; raise if there is none."""
         access = self._parts.access
         if given.token is not None:
             return access.redeem(given.token) or self._parts.guard.refuse(given.token, peer_of(request), *SPENT)
         key = access.key_of(given.key or "")
         if key is None:
             self._parts.guard.refuse(given.key or "", peer_of(request))
+        access.check_expiry(key)  # the session of an expired key would end at once
         if key.scope != "admin":
-            raise PermissionDenied("This key is for chats only; signing in needs an admin key.", param="key")
+            raise PermissionDenied("This is not an admin key; signing in needs one.", param="key")
         return key.id
 
 
 def is_https(request: web.Request) -> bool:
-    """Tell whether the client used https; only a proxy on this machine is trusted to say so."""
+    """Tell whether the client used https; only a proxy on this machine is trusted to tell."""
     return request.secure or is_said_https(request.headers.get("X-Forwarded-Proto", ""), request.remote)
 
 
 def is_said_https(said: str, peer: str | None) -> bool:
-    """Tell whether a trusted proxy says that its client used https."""
+    """Tell whether a trusted proxy reports that its client used https."""
     address = address_of(peer or "")
     return said.lower() == "https" and address is not None and address.is_loopback
 

@@ -1,6 +1,6 @@
-"""The contract of an API dialect: what its surfaces have in common, and what it serves beside chats.
+"""The contract of an API dialect: what its surfaces share, and what it serves besides chats.
 
-A dialect is a folder beside `openai`, and a line in `routes.dialects`. Dialects do not import each other.
+A dialect is a package beside `openai` and a line in `routes.dialects`. Dialects do not import each other.
 """
 
 from __future__ import annotations
@@ -26,116 +26,116 @@ from bridge.settings import ServerSettings
 from bridge.storage.file_store import StoredFile
 
 FIRST = "/v1/"
-"""How the paths begin that belong to the first dialect on every port."""
+"""Prefix of the paths that belong to the first dialect on every port."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedModel:
-    """A model in the list of those that clients may ask for."""
+    """An entry of the list of models."""
 
     model: Model
-    """`id` is the name that it is listed under."""
+    """The model; its `id` is the listed name."""
     created: int
-    """Seconds since the epoch."""
+    """Unix time."""
     alias_of: str | None = None
-    """The model's own name, where the operator gave it this one."""
+    """The model's own name, if the listed one is an alias."""
 
 
 @dataclass(frozen=True, slots=True)
 class DialectParts:
-    """What the operations of a dialect may need beside its surfaces."""
+    """Dependencies of a dialect's operations."""
 
     backend: ChatBackend
     server: ServerSettings
     mark: str
-    """What the ids begin with that are made here."""
+    """Prefix of the ids that this node creates."""
     bodies: BodyReader
     files: StoredFiles
     list_models: Handler
-    """Answers with the list of models in the dialect of the request."""
+    """Returns the list of models in the dialect of the request."""
     describe_model: Handler
-    """Describes the model that the path names as `id`."""
+    """Describes the model whose name is the path parameter `id`."""
     listed: Callable[[], Sequence[ListedModel]]
-    """Returns the models worth listing."""
+    """Returns the models to list."""
     find_model: Callable[[str, DefaultModel], ListedModel]
-    """Returns any model by its name, or raises `UnknownModel`; the dialect's `default_model` goes with it."""
+    """Returns a model by its name, with the dialect's `default_model` as fallback, or raises `UnknownModel`."""
     admission: Admission
-    """What a chat asks for."""
+    """The credentials that a chat needs."""
     endpoint: Callable[[Surface[Any]], ChatEndpoint[Any]]
-    """Returns what answers chats of a surface that is reached in a way of its own."""
+    """Returns the endpoint of a surface that the dialect serves on its own routes."""
     until_out: Callable[[web.Request], Coroutine[None, None, None]]
-    """Returns once the sender of a long request, such as a WebSocket, could not begin it any more."""
+    """Waits until the sender of a long request, such as a WebSocket, is not admitted any more."""
 
 
 class Dialect(ABC):
-    """One API; one object serves all requests."""
+    """One API; one instance serves all requests."""
 
     prefixes: ClassVar[tuple[str, ...]] = ()
-    """How the paths begin that belong to it alone, also those that are not served."""
+    """Prefixes of the paths that belong only to this dialect, served or not."""
     marks: ClassVar[tuple[str, ...]] = ()
-    """Request headers, in lower case, by which its clients are known on paths that several dialects have."""
+    """Request headers, in lower case, that identify its clients on paths that dialects share."""
     file_purpose: ClassVar[str] = ""
-    """What files are for whose clients have no word for it; empty: they must say it."""
+    """Default purpose of uploaded files, for dialects without that field; empty: clients must give it."""
     greeting: ClassVar[str] = ""
-    """What `GET /` says on a port that is the dialect's own."""
+    """Text of `GET /` on the dialect's own port."""
     error_schema: ClassVar[Mapping[str, Any]] = {}
-    """The JSON Schema of its errors for the OpenAPI document, with a `title`; empty: they have the form of OpenAI's."""
+    """JSON Schema of its errors for the OpenAPI document, with a `title`; empty: errors have OpenAI's form."""
 
     @abstractmethod
     def surfaces(self) -> Sequence[Surface[Any]]:
-        """Return the ways to chat."""
+        """Return the surfaces."""
 
     @abstractmethod
     def error(self, failure: Failure) -> dict[str, Any]:
-        """Return the body for a failure that has a status of its own."""
+        """Return the body of an error response."""
 
     def operations(self, parts: DialectParts) -> Sequence[Operation]:
-        """Return what is served beside the surfaces and the list of models."""
+        """Return further operations besides the surfaces and the list of models."""
         return ()
 
     def default_model(self, name: str, first: str) -> str | None:
-        """Return the name of the model that a name stands for which no account and no alias has; None: nothing.
+        """Return the model that stands for an unknown `name`, or None.
 
-        `first` is the name of the accounts' first model; it takes suffixes such as `-think`.
+        `first` is the name of the accounts' first model, to which suffixes such as `-think` may be added.
         """
         return None
 
     def models(self, listed: Sequence[ListedModel]) -> dict[str, Any] | None:
-        """Return the body of the list of models; None where the dialect has none."""
+        """Return the body of the list of models; None if the dialect has none."""
         return None
 
     def model(self, listed: ListedModel) -> dict[str, Any] | None:
-        """Return the body that describes one model; None where the dialect has none."""
+        """Return the body that describes one model; None if the dialect has none."""
         return None
 
     def file(self, file: StoredFile) -> dict[str, Any] | None:
-        """Return the body that describes a stored file; None where the dialect has none."""
+        """Return the body that describes a stored file; None if the dialect has none."""
         return None
 
     def deleted_file(self, id: str) -> dict[str, Any] | None:  # noqa: A002
-        """Return the body that says that a stored file is deleted; None where the dialect has none."""
+        """Return the body that confirms the deletion of a file; None if the dialect has none."""
         return None
 
     def headers(self, request_id: str, limits: RateLimits) -> Mapping[str, str]:
-        """Return further headers of every response; `limits` is what is left for the chat."""
+        """Return further headers of every response; `limits` is what is left for the key."""
         return {}
 
 
 class Dialects:
-    """All dialects; the first one is that of requests which belong to none."""
+    """All dialects; the first one also serves requests that belong to none."""
 
     def __init__(self, dialects: Sequence[Dialect], ports: Mapping[int, Dialect] | None = None) -> None:
         self.all = tuple(dialects)
         self._ports = ports or {}
 
     def of(self, request: web.BaseRequest) -> Dialect:
-        """Return the dialect of a request: by its path, by its headers, and by the port where neither says it."""
+        """Return the dialect of a request, by its path, else its headers, else its port."""
         if (dialect := self.named(request.path, request.headers)) is not None:
             return dialect
         return self.all[0] if request.path.startswith(FIRST) else self._ports.get(port_of(request), self.all[0])
 
     def named(self, path: str, headers: Mapping[str, str]) -> Dialect | None:
-        """Return the dialect that a path or a header names, if one does."""
+        """Return the dialect that the path or a header identifies, or None."""
         for dialect in self.all:
             if path.startswith(dialect.prefixes):
                 return dialect

@@ -1,4 +1,4 @@
-"""Reads the fields of a body into a model; an error names the field at fault, and never shows what was sent."""
+"""Reads the fields of a body into a model; errors name the bad field, and never quote its value."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ FIELD_NAME = re.compile(r"\w{1,64}", re.ASCII)
 STEP = re.compile(r"[a-z][A-Za-z_]*")
 TYPES = ("str", "bool", "int", "list")
 WORDS = dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "Input should be an object")
-"""What is said in place of a message that names a class of ours, by the type of the error."""
+"""Replacements for messages that would name one of our classes, by the type of the error."""
 MOST_NAMED = 20
-"""Names of fields without effect that a client is told."""
+"""Most names of ignored fields that a client is told."""
 WHOLE = re.compile(r"[+-]?\d{1,18}(?:\.0{1,9})?", re.ASCII)
 
 B = TypeVar("B", bound=Lenient)
 
 
 def as_whole_number(given: object) -> object:
-    """Return a number that is written as a text or with a fraction of nothing as the whole number that it is."""
+    """Return an integer for an integral number written as text or as a float; else the value unchanged."""
     if isinstance(given, str) and WHOLE.fullmatch(given.strip()):
         return int(float(given))
     return int(given) if isinstance(given, float) and given.is_integer() else given
 
 
 Switch = StrictBool | StrictStr
-"""What is on or off, also in a word."""
+"""A switch, as a boolean or a word."""
 Tokens = Annotated[StrictInt, BeforeValidator(as_whole_number)]
-"""A number of tokens; below 1 it means that there is no limit."""
+"""A number of tokens; below 1 means no limit."""
 
 
 def validated(kind: type[B], body: object) -> B:
-    """Return `body` as the model of its fields; raise a `RequestError` whose `param` is the first field at fault."""
+    """Return `body` as the model `kind`; raise a `RequestError` whose `param` is the first bad field."""
     if not isinstance(body, dict):
         raise RequestError("The body must be a JSON object.")
     check_limits(body, kind)
@@ -54,17 +54,17 @@ def validated(kind: type[B], body: object) -> B:
 
 
 def given_extras(asked: Lenient) -> dict[str, Any]:
-    """Return the fields of a body that its model does not have; null is as good as absent."""
+    """Return the fields of a body that its model does not have; null counts as absent."""
     return {name: value for name, value in (asked.model_extra or {}).items() if value is not None}
 
 
 def ignored_names(extras: Mapping[str, Any], heeded: Collection[str] = ()) -> tuple[str, ...]:
-    """Return the names of fields without effect, for `ParsedRequest.ignored`."""
+    """Return the names of ignored fields, for `ParsedRequest.ignored`."""
     names = (name for name, value in extras.items() if name not in heeded and value not in ([], {}))
     return tuple(islice(filter(FIELD_NAME.fullmatch, names), MOST_NAMED))
 
 
 def _path(location: tuple[int | str, ...]) -> list[str]:
-    """Return the steps of `messages[3].content`, without the names of the types that were tried."""
+    """Return the steps of a path such as `messages[3].content`, without pydantic's names of union members."""
     names = [step for step in location if isinstance(step, int) or (STEP.fullmatch(step) and step not in TYPES)]
     return [f"[{step}]" if isinstance(step, int) else f".{step}" for step in names]

@@ -1,11 +1,11 @@
-"""The one place where a chat meets HTTP; what is particular to an API's dialect is in its `Surface`.
+"""Answers chats over HTTP, in this one place for all dialects; a dialect's specifics are in its `Surface`.
 
-The headers wait for the answer's first event. Until then a failure is an ordinary HTTP error with a status of
-its own, even of a stream; after it, an error frame ends the stream. A stream's headers wait no longer than a proxy
-may bear to hear nothing (`server.headers_after`). An answer without any text is a failure.
+The headers wait for the answer's first event. Until then a failure is an ordinary HTTP error with its own status, even
+for a stream; after it, an error frame ends the stream. A stream's headers wait at most `server.headers_after`, because
+proxies close silent connections. An answer without any text is a failure.
 
-A response ends with its answer. The handler ends later, once the account is free again, so that the next request on the
-same connection finds it so.
+A response ends with its answer. The handler ends later, when the account is free again, so that the next request on the
+same connection finds it free.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ CHAT = web.RequestKey("chat", ChatRequest)
 IGNORED = "x-bridge-ignored"
 CONVERSATION = "x-bridge-conversation"
 EVENTS = (b":", b"event:")
-"""How keep-alives begin in streams whose clients skip comments."""
+"""Prefixes of keep-alives in streams whose clients skip comments."""
 TRACE_PARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 PLACE = "x-bridge-queue-position"
-"""The chat's place in the queue when it came, or when it got its headers while it waited; 0: an account was free."""
+"""The header with the chat's place in the queue on arrival, or when its headers were sent; 0: an account was free."""
 D = TypeVar("D")
 
 
@@ -91,22 +91,22 @@ class ChatEndpoint(Generic[D]):
         return await self._whole(request, parsed, headers)
 
     async def read_text(self, request: web.Request, id: str, text: str) -> ParsedRequest[D]:  # noqa: A002
-        """Return what a message of the socket that `request` has opened asks for; `id` becomes that of the chat."""
+        """Parse a message on the WebSocket that `request` opened; `id` becomes the id of the chat."""
         body = text.encode("utf-8", "replace")
         parsed = await off_loop(len(body), parse_body, BytesIO(body), partial(self._parse, request, id))
         if isinstance(parsed, Immediate | TokenQuestion):
-            raise RequestError("This request cannot be answered over a WebSocket.")
+            raise RequestError("A WebSocket does not answer this request.")
         return await self._complete(request, parsed)
 
     async def run(self, parsed: ParsedRequest[D], emit: EmitChoice) -> None:
-        """Hand the events of the answer to `emit`; see `AnswerRunner.run`."""
+        """Pass the events of the answer to `emit`; see `AnswerRunner.run`."""
         if parsed.ends_at_once is not None:
             await emit(0, (Opened(), AnswerEnd(parsed.ends_at_once, Usage(0, 0, 0))))
         else:
             await self._runner.run(parsed.chat, parsed.format, parsed.choices, emit)
 
     async def _complete(self, request: web.Request, parsed: ParsedRequest[D]) -> ParsedRequest[D]:
-        """Return what was read with all that is not in the body itself: earlier items, files, who asks."""
+        """Return the request completed with what is not in its body: earlier items, files, the caller."""
         caller, chat = self._policy.caller_of(request), parsed.chat
         request[CHAT] = chat = replace(
             chat,
@@ -143,11 +143,11 @@ class ChatEndpoint(Generic[D]):
 
         try:
             await self.run(parsed, keep)
-        except Exception as error:  # the connection must not get a second response, for an answer that it has
+        except Exception as error:  # the connection must not get a second response
             if response is None:
                 raise
             log_unexpected(error, "after the end of an answer")
-        assert response is not None  # noqa: S101 - a run that raises nothing has completed all answers
+        assert response is not None  # noqa: S101 - a run without an error has completed all answers
         return response
 
     async def _detached(
@@ -170,29 +170,29 @@ class ChatEndpoint(Generic[D]):
                 await self.run(
                     parsed, _writer(stream, encoder, parsed.choices, self.surface.settled, comments=comments)
                 )
-            except Exception as error:  # noqa: BLE001 - the edge: once the status is out, only a frame can tell of it
+            except Exception as error:  # noqa: BLE001 - the edge: after the status only a frame can report an error
                 if stream.is_open:
                     failure = replace(failure_of(error, request[REQUEST_ID]), request_id=request[REQUEST_ID])
                     await stream.write(encoder.fail(failure))
                 else:
                     early = error
             heart.cancel()
-        if early is not None:  # raised out here, so that no ExceptionGroup wraps it
+        if early is not None:  # raised outside the group, so that no ExceptionGroup wraps it
             raise early
         return stream.response
 
 
 def _comments(headers: Mapping[str, str]) -> bytes:
-    """Return headers as the comments of a stream of events."""
+    """Return headers as comments of an event stream."""
     return b"".join(f": {name}: {value}\n\n".encode() for name, value in headers.items())
 
 
 def _writer(
     stream: StreamWriter, encoder: Encoder, choices: int, settled: Callable[[], Awaitable[None]], *, comments: bool
 ) -> EmitChoice:
-    """Return what writes the events of the answers to the stream, and completes it with the last answer.
+    """Return a function that writes the events of the answers to the stream, and completes it with the last one.
 
-    With `comments` the stream takes those, also for headers that come too late.
+    With `comments`, headers that come too late are written as comments.
     """
     missing = set(range(choices))
 
@@ -203,7 +203,7 @@ def _writer(
         headers = _headers_of(events)
         if not stream.is_open:
             stream.response.headers.update(headers)
-        elif comments:  # the headers had to go before
+        elif comments:  # the headers were already sent
             frames = _comments(headers) + frames
         if frames or not stream.is_open:  # the first event opens the stream, whether or not it has a frame
             await stream.write(frames)
@@ -220,12 +220,12 @@ def _is_complete(events: Sequence[AnswerEvent]) -> bool:
 
 
 def trace_parent(given: str) -> str:
-    """Return a client's `traceparent` where it has the form that the W3C gives it; else nothing."""
+    """Return a client's `traceparent` if it has the W3C form, else an empty text."""
     return given if TRACE_PARENT.fullmatch(given) else ""
 
 
 def _headers_of(events: Sequence[AnswerEvent]) -> Mapping[str, str]:
-    """Return the headers that say how the answer's conversation started and how long its queue was, where known."""
+    """Return the headers about the start of the answer's conversation and its place in the queue, if known."""
     opened = next((event for event in events if isinstance(event, Opened)), None)
     if opened is None:
         return {}

@@ -1,4 +1,4 @@
-"""What a request asks for in the terms of no dialect, and the chat that is made of it."""
+"""The options of a request, independent of dialects, and the chat that is built from them."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from bridge.tool_calls.notation import Toolbox
 
 MOST_STOPS = 16
 LONGEST_STOP = 1000
-"""Characters of a stop sequence."""
+"""Most characters of a stop sequence."""
 OFF = ("none", "minimal", "off", "disabled", "false", "no", "0")
-"""Words that switch thinking off, where any other one switches it on."""
+"""Words that switch thinking off; any other word switches it on."""
 
 D = TypeVar("D")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatOptions:
-    """What a client asks for; without a wish the model's name decides."""
+    """The client's options; where one is None, the model's name decides."""
 
     name: str
     """The model's name as the client wrote it."""
     model: Model
-    """What it stands for."""
+    """The model that the name stands for."""
     messages: tuple[Message, ...]
     toolbox: Toolbox | None = None
     json: JsonForm | None = None
@@ -47,14 +47,14 @@ class ChatOptions:
 
 
 def make_request(options: ChatOptions, id: str, dialect: D, settings: ApiSettings) -> ParsedRequest[D]:  # noqa: A002
-    """Return the chat, and how the client wants its answer."""
+    """Return the chat and the form of its answer."""
     messages = options.messages
     begun = messages[-1].text if messages[-1].role == "assistant" else ""
-    checked = None if begun else options.json  # what follows the beginning of some JSON is none by itself
+    checked = None if begun else options.json  # the continuation of JSON is not valid JSON by itself
     most = options.max_tokens if options.max_tokens and options.max_tokens > 0 else None
     format_ = AnswerFormat(options.toolbox, checked, options.stop, most, settings.hold_text, settings.retries, begun)
     return ParsedRequest(
-        chat=ChatRequest(id, _switched(options), _taught(options), options.conversation, format_.returned),
+        chat=ChatRequest(id, _switched(options), _with_instructions(options), options.conversation, format_.returned),
         model=options.name,
         dialect=dialect,
         stream=options.stream,
@@ -65,19 +65,19 @@ def make_request(options: ChatOptions, id: str, dialect: D, settings: ApiSetting
 
 
 def check_stops(given: Sequence[str], param: str, *, is_list: bool = True) -> tuple[str, ...]:
-    """Return the stop sequences of a field; an empty one would end every answer at once, and is none."""
+    """Return the stop sequences of a field, without empty ones, which would end every answer at once."""
     if len(given) > MOST_STOPS:
-        message = f"{param} has {len(given)} sequences, and may have {MOST_STOPS}; leave some out."
+        message = f"{param} has {len(given)} sequences, but the limit is {MOST_STOPS}."
         raise RequestError(message, param=param)
     for index, stop in enumerate(given):
         if len(stop) > LONGEST_STOP:
             where = f"{param}[{index}]" if is_list else param
-            raise RequestError(f"{where} may have {LONGEST_STOP} characters; shorten it.", param=where)
+            raise RequestError(f"{where} may have at most {LONGEST_STOP} characters; shorten it.", param=where)
     return tuple(filter(None, given))
 
 
 def wish_of(given: str | bool | None) -> bool | None:
-    """Return what a switch says; an empty word says nothing."""
+    """Return the value of a switch; an empty word means None."""
     if not isinstance(given, str):
         return given
     word = given.strip().lower()
@@ -85,7 +85,7 @@ def wish_of(given: str | bool | None) -> bool | None:
 
 
 def _switched(options: ChatOptions) -> Model:
-    """Return the model as the request's own switches set it; they count more than the model's name."""
+    """Return the model with the request's switches, which override the model's name."""
     model = options.model
     thinking = model.thinking if options.thinking is None or not model.can_think else options.thinking
     search = model.can_search and bool(options.search)
@@ -93,15 +93,15 @@ def _switched(options: ChatOptions) -> Model:
 
 
 def _lacking(options: ChatOptions) -> tuple[str, ...]:
-    """Return what the client wants of the model that the model's site has no switch for."""
+    """Return the requested switches that the model's site does not have."""
     model = options.model
     wants_more = options.thinking is not None and options.thinking is not model.thinking and not model.can_think
     without_search = bool(options.search) and not model.can_search
     return ("thinking",) * wants_more + ("web_search",) * without_search
 
 
-def _taught(options: ChatOptions) -> tuple[Message, ...]:
-    """Return the messages with what the model must know, behind the system messages at their head."""
+def _with_instructions(options: ChatOptions) -> tuple[Message, ...]:
+    """Return the messages with the instructions for tools and JSON after the leading system messages."""
     tools = [Message("system", options.toolbox.instructions(), teaches_tools=True)] if options.toolbox else []
     json = [Message("system", options.json.instructions())] if options.json else []
     messages = options.messages

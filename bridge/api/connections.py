@@ -1,7 +1,7 @@
-"""The connections of the endpoint: how many there may be, and how long a client may take for what.
+"""The connections of the endpoint: how many there may be, and the time limits of clients.
 
-Whoever holds a connection without a key may lose it to somebody else, the one that has waited for longest first; a
-request with a key never does. Bytes that are no HTTP get an error in the form of all others.
+When there are too many, connections without an authenticated request are closed, the one that has waited longest first;
+a request with a key is never cut. Bytes that are not HTTP get an error in the usual form.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ from bridge.tasks import Tasks
 from bridge.throttle import Throttle
 
 BACKLOG = 64
-"""Connections that the system may hold for us, and that are taken in one go."""
+"""Connections that the system queues for us, and that are accepted at a time."""
 STEPS = 3
-"""Steps of the event loop from the taking of a connection until the one that makes room for it is closed."""
+"""Steps of the event loop from accepting a connection until the one closed for it is gone."""
 RESERVE = 100
-"""Descriptors that are left for the browser, files and what is fetched."""
+"""File descriptors reserved for the browser, files and fetches."""
 MOST_DESCRIPTORS = 65_536
 SLOWEST_BODY = 16 * 1024
-"""Bytes a second that a body must bring on average, beside the time that all get."""
+"""Least average rate of a body in bytes per second, on top of the time that all bodies get."""
 RETRY = {"retry-after": "5"}
-"""The seconds after which a client may try again that found no room."""
+"""Seconds after which a client that found no room may retry."""
 LINGER = 5.0
-"""Seconds in which the rest of a body is read after its request was answered, so that the client sees the answer."""
+"""Seconds for reading the rest of a body after its request was answered, so that the client gets the response."""
 MOST_REQUESTS = 1000
-"""Requests that one connection may bring."""
+"""Most requests on one connection."""
 HELD_BY_SYSTEM = 64 * 1024
-"""Bytes that the system takes ahead of a client: with megabytes, one that reads slowly seems not to read at all."""
+"""Bytes that the system buffers for a client; with megabytes, a slow reader would look like one that reads nothing."""
 LINES = (3, 60.0)
-"""How many log lines of a kind are written at once, and the seconds until one more."""
+"""Log lines of one kind in a burst, and seconds per further one."""
 CLOSE_LIMIT = 5.0
-"""Seconds that open connections get to close once no chat runs any more."""
+"""Seconds for open connections to close after the last chat."""
 OVERLOADED = Failure(
     503, "overloaded", "server_error", "All connections are in use; see server.max_connections.", headers=RETRY
 )
 
 
 class Connection(web.RequestHandler):
-    """One connection, what it waits for, and since when."""
+    """One connection, with what it waits for and since when."""
 
     def __init__(self, server: Connections, **options: Any) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
@@ -66,24 +66,24 @@ class Connection(web.RequestHandler):
         self._written = self._taken = 0
 
     @property
-    def is_let_in(self) -> bool:
-        """Tell whether a request with a key is being answered."""
+    def is_admitted(self) -> bool:
+        """Tell whether an authenticated request is being answered."""
         return self._request is not None and LET_IN in self._request
 
     @property
     def is_used_up(self) -> bool:
-        """Tell whether the connection has brought all requests that it may."""
+        """Tell whether the connection has had its most requests."""
         return self._requests >= MOST_REQUESTS
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Note the transport, which aiohttp forgets before it is really closed."""
+        """Keep the transport, which aiohttp drops before it is really closed."""
         self._wire = cast(asyncio.Transport, transport)
         if (wire := transport.get_extra_info("socket")) is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
             wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, HELD_BY_SYSTEM)
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Count what arrives."""
+        """Count the bytes that arrive."""
         if self._request is None and data and not self._received:
             self._since, self._head = self._clock(), data[:300]
         self._received += len(data)
@@ -91,7 +91,7 @@ class Connection(web.RequestHandler):
         self._check_body()
 
     def begin(self, request: web.BaseRequest) -> bool:
-        """Note that the headers of a request are there; tell whether there is room for it."""
+        """Note that a request's headers have arrived; return whether there is room for it."""
         self._request, self._since = request, self._clock()
         self._requests += 1
         self._head = b""
@@ -101,7 +101,7 @@ class Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send the rest of a response; from then on the connection waits for the next request."""
+        """Send the rest of a response; afterwards the connection waits for the next request."""
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
@@ -116,19 +116,19 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Return the response to what aiohttp could not read, or did not expect."""
+        """Return the response to a request that aiohttp could not parse or that failed unexpectedly."""
         if request.writer.output_size > 0:
-            raise ConnectionError("A part of a response is sent already.")
+            raise ConnectionError("Part of a response was already sent.")
         return self._connections.malformed(exc, self._head if isinstance(exc, BadHttpMethod) else b"")
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
-        """Log what failed in aiohttp itself, without text of a client; a body that broke off is no failure."""
+        """Log a failure in aiohttp itself, without text of a client; an incomplete body is not one."""
         error = kw.get("exc_info")
         if not isinstance(error, web.RequestPayloadError | web.HTTPRequestTimeout):
             self._connections.log_failure(type(error).__name__)
 
     def judge(self, now: float, limits: ServerSettings) -> None:
-        """Close the connection, or end its request, where the client has taken longer than it may."""
+        """Close the connection or end its request if the client has exceeded a time limit."""
         if self._unread_for(now) >= limits.unread:
             self.abort()
         elif self._request is None:
@@ -138,13 +138,13 @@ class Connection(web.RequestHandler):
             self._request.content.set_exception(web.HTTPRequestTimeout())
 
     def abort(self) -> None:
-        """Close the connection at once, whatever is still to be sent."""
+        """Close the connection at once, even with unsent data."""
         if self._wire is not None:
             self._wire.abort()
 
     def _unread_for(self, now: float) -> float:
-        """Return for how many seconds the client has taken nothing of what is there for it."""
-        assert self._wire is not None  # noqa: S101 - only connections that were made are judged
+        """Return for how many seconds the client has read nothing although data is waiting."""
+        assert self._wire is not None  # noqa: S101 - only established connections are judged
         left = self._wire.get_write_buffer_size()
         written = self._written + (self._request.writer.output_size if self._request else 0)
         if not left or written - left != self._taken:
@@ -152,7 +152,7 @@ class Connection(web.RequestHandler):
         return now - self._taken_at
 
     def _check_body(self) -> None:
-        """End a body that the parser has given up: it tells the next request, and leaves the reader waiting."""
+        """End a body that the parser has given up, because aiohttp reports that only to the next request."""
         if self._messages and self._request is not None and not self._request.content.is_eof():
             self._request.content.set_exception(web.RequestPayloadError())
 
@@ -161,14 +161,14 @@ class Connection(web.RequestHandler):
         return not is_whole and now - self._since >= limit + self._received / SLOWEST_BODY
 
     def _give_up(self) -> None:
-        """Close a connection on which no request became whole; who has begun one is told."""
+        """Close a connection without a complete request; a client that has begun one gets an error."""
         if self._received and self._wire is not None:
             self._wire.write(self._connections.late())
         self.force_close()
 
 
 class Connections(web.Server):
-    """All connections; those that wait for a request in the order in which they began to."""
+    """All connections; those that wait for a request are in the order in which they began to wait."""
 
     def __init__(self, served: web.Server, settings: ServerSettings, malformed: Malformed, teller: Teller) -> None:
         super().__init__(self._answer, request_factory=served.request_factory, handler_cancellation=True)
@@ -187,52 +187,52 @@ class Connections(web.Server):
         return Connection(self, keepalive_timeout=self._settings.idle_timeout, lingering_time=LINGER)
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        """Take a connection in; where that makes too many, the one that has waited for longest goes."""
+        """Add a connection; if there are too many, close the one that has waited longest."""
         super().connection_made(handler, transport)
         self._waiting[cast(Connection, handler)] = None
         if len(self._waiting) + len(self._busy) > self._most:
             others = (other for other in chain(self._waiting, self._busy) if other is not handler)
-            if (victim := next((other for other in others if not other.is_let_in), None)) is not None:
+            if (victim := next((other for other in others if not other.is_admitted), None)) is not None:
                 self._forget(victim)
                 victim.abort()
             if not self._lines.take("room"):
-                logger.warning("More than {} connections: those that have waited for longest are closed", self._most)
+                logger.warning("More than {} connections: closing those that have waited longest", self._most)
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
-        """Forget a connection."""
+        """Remove a connection."""
         super().connection_lost(handler, exc)
         self._forget(cast(Connection, handler))
 
     def began(self, connection: Connection) -> bool:
-        """Note that a request is there; tell whether there is room for it."""
+        """Note that a request has begun; return whether there is room for it."""
         self._forget(connection)
         self._busy[connection] = None
         return len(self._busy) <= self._most
 
     def ended(self, connection: Connection) -> None:
-        """Note that a request is answered."""
+        """Note that a request was answered."""
         if connection in self._busy:
             del self._busy[connection]
             self._waiting[connection] = None
 
     def malformed(self, error: BaseException | None, head: bytes) -> web.Response:
-        """Return the response to what cannot be read, which is the last one on its connection."""
+        """Return the response to a malformed request, which is the last one on its connection."""
         return self._last(self._malformed.failure(error, head))
 
     def late(self) -> bytes:
-        """Return the whole response to a request that did not arrive in time."""
+        """Return the bytes of the response to a request that did not arrive in time."""
         failure = failure_of(web.HTTPRequestTimeout(), "")
         body = dump(self._teller(failure))
         head = f"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         return f"{head}Connection: close\r\n\r\n".encode() + body
 
     def log_failure(self, kind: str) -> None:
-        """Log a failure of aiohttp itself, but not every one."""
+        """Log a failure in aiohttp itself, at a limited rate."""
         if not self._lines.take("failure"):
             logger.error("A connection failed unexpectedly: {}", kind)
 
     async def shutdown(self, timeout: float | None = None) -> None:
-        """Close all connections, those of clients that do not read as well."""
+        """Close all connections, including those of clients that do not read."""
         await self._tasks.close()
         await super().shutdown(timeout)
         for connection in (*self._waiting, *self._busy):
@@ -244,7 +244,7 @@ class Connections(web.Server):
             return self._last(OVERLOADED)
         try:
             response = await self._handle(request)
-        except web.HTTPException as error:  # from before the middlewares: an `Expect` that nobody can meet
+        except web.HTTPException as error:  # raised before the middlewares, for an unknown `Expect`
             return self._last(failure_of(error, ""))
         if connection.is_used_up and not response.prepared:
             response.force_close()
@@ -284,7 +284,7 @@ class Runner(web.AppRunner):
 
 
 def room_for(descriptors: int) -> int:
-    """Return how many connections fit below a limit of open files."""
+    """Return how many connections fit into a limit of open files."""
     return max(descriptors - RESERVE - STEPS * BACKLOG, descriptors // 4)
 
 

@@ -1,4 +1,4 @@
-"""`/v1/files`: files that are kept here, so that chats can name them by id."""
+"""`/v1/files`: stored files that chats name by id."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ DOWNLOAD = {
 
 
 class ExpiresAfter(Lenient):
-    """How long a file shall be kept."""
+    """How long to keep a file."""
 
     anchor: Literal["created_at"]
     seconds: Annotated[int, Field(ge=3600, le=2_592_000)]
 
 
 class FileForm(Lenient):
-    """What comes with a file; the file itself is the field `file`."""
+    """The fields that come with a file; the file itself is the field `file`."""
 
     purpose: Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"] | None = None
-    """What the file is for; some dialects have no word for it, in all others it must be there."""
+    """The purpose of the file; required, except in dialects without this field."""
     expires_after: ExpiresAfter | None = None
 
 
 class Listing(Lenient):
-    """Which files are listed, and in which order."""
+    """Which files to list, and in which order."""
 
     after: str | None = None
     limit: Annotated[int, Field(ge=1, le=10_000)] = 10_000
@@ -52,7 +52,7 @@ class Listing(Lenient):
 
 
 class Files:
-    """The stored files."""
+    """Handlers of the stored files."""
 
     path = "/v1/files"
 
@@ -61,7 +61,7 @@ class Files:
         self._dialects = dialects
 
     async def keep(self, request: web.Request) -> web.Response:
-        """Keep a file that comes in a form."""
+        """Store a file from a form."""
         upload = Upload(self._files.store)
         try:
             fields, name, media_type = await read_form(request, upload)
@@ -79,7 +79,7 @@ class Files:
             await asyncio.shield(asyncio.to_thread(upload.close))
 
     async def all(self, request: web.Request) -> web.Response:
-        """List the files, page by page."""
+        """List a page of the files."""
         wanted = validated(Listing, dict(request.query))
         found = [file for file in await self._files.all() if wanted.purpose in (None, file.purpose)]
         if wanted.order == "asc":
@@ -102,7 +102,7 @@ class Files:
             response = web.StreamResponse(headers=DOWNLOAD)
             response.content_length = size
             await response.prepare(request)
-            async for piece in pieces:  # one that nobody reads ends with its connection
+            async for piece in pieces:  # if the client does not read, its connection is closed
                 await response.write(piece)
         return response
 

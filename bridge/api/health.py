@@ -1,4 +1,4 @@
-"""The health paths, which need no key: whether the process answers, and whether it could take a chat."""
+"""The health paths, which need no key: whether the process answers, and whether it can take a chat."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NO_STORE = {"cache-control": "no-store"}
 
 
 class Health:
-    """The open paths; without a key they tell no more of the accounts than why none of them can take a chat."""
+    """Handlers of the open paths; without a key they tell about accounts only why none can take a chat."""
 
     def __init__(self, backend: ChatBackend, dialects: Dialects, *, has_page: bool) -> None:
         self._backend = backend
@@ -23,7 +23,7 @@ class Health:
         self._has_page = has_page
 
     async def root(self, request: web.Request) -> web.Response:
-        """Tell a visitor what this is, or lead a person to the dashboard; a dialect's own port has its greeting."""
+        """Return a description, redirect a browser to the dashboard, or on a dialect's own port return its greeting."""
         if greeting := self._dialects.of(request).greeting:
             return web.Response(text=greeting)
         if self._has_page and "text/html" in request.headers.get(hdrs.ACCEPT, ""):
@@ -37,15 +37,15 @@ class Health:
         )
 
     async def ping(self, _: web.Request) -> web.Response:
-        """Answer."""
+        """Return `pong`."""
         return web.Response(text="pong", headers=NO_STORE)
 
     async def alive(self, _: web.Request) -> web.Response:
-        """Tell that the process answers."""
+        """Return ok, because the process answers."""
         return web.json_response({"status": "ok"}, headers=NO_STORE)
 
     async def ready(self, request: web.Request) -> web.Response:
-        """Tell whether a chat could be taken now, and if not, why; to who has a key, how each account stands."""
+        """Tell whether the bridge can take a chat, and if not, why; with a key, add the states of the accounts."""
         reason = self._backend.unready()
         body: dict[str, object] = {"status": "ready"} if reason is None else {"status": "unready", "reason": reason}
         key = request.get(KEY)

@@ -1,8 +1,7 @@
-"""The turns of a client's history in the terms of no dialect, and how they become the messages of a chat.
+"""The turns of a client's history, independent of dialects, and their conversion to the messages of a chat.
 
-What the model said comes back from the client as text and calls; written down again in the notation of
-`bridge.tool_calls` it is what the model had written, so that a conversation can go on where it is. Results that follow
-each other are one message.
+The model's answers come back from the client as text and calls. Written again in the notation of `bridge.tool_calls`
+they equal what the model had written, so that its conversation can continue. Consecutive results form one message.
 """
 
 from __future__ import annotations
@@ -21,24 +20,24 @@ NO_OUTPUT = "(no output)"
 NO_NAME = re.compile(r"[^\w.:/-]")
 LONGEST_NAME = 128
 LINKED = re.compile(r"\[\[(\d+)\]\]\([^()\s]*\)")
-"""A citation as it was given out; the model had written a mark."""
+"""A citation as the client got it; the model had written a mark."""
 LONGEST_CITING = 1_000_000
-"""Characters of an answer up to which its citations are made marks again: no other thread runs meanwhile."""
+"""Most characters of an answer whose citations are turned into marks again: the pattern blocks other threads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn of a history. A client that cuts a turn into several gives several: text, calls, a result each."""
+    """One turn of a history; a client may split a turn into several: text, calls, one for each result."""
 
     role: Role
     text: str = ""
     attachments: tuple[Attachment, ...] = ()
     calls: tuple[tuple[str, Call], ...] = ()
-    """The calls of an assistant's turn, each with its id, which may be empty."""
+    """The calls of an assistant's turn, each with its id or an empty text."""
     call_id: str = ""
-    """The call whose result a tool's turn is; empty: the first one of that name that has no result yet."""
+    """The id of the call of a tool's turn; empty: the first call of that name without a result."""
     name: str = ""
-    """The name of that tool, where the client says it; what the call says counts more."""
+    """The name of the tool, if the client gives it; the name in the call takes precedence."""
 
 
 def write_messages(turns: Iterable[Turn]) -> tuple[Message, ...]:
@@ -48,9 +47,9 @@ def write_messages(turns: Iterable[Turn]) -> tuple[Message, ...]:
 
 
 def begin_of_new(roles: Sequence[Role]) -> int:
-    """Return how many turns are history: all up to the last answer, which one that is only begun is none.
+    """Return how many turns are history: all up to the last complete answer; a begun answer at the end is not one.
 
-    Clients send their history again and again, and cannot mend what is in it: only what is new must be right.
+    Clients resend their history and cannot repair it, so only new turns must be valid.
     """
     end = len(roles)
     while end and roles[end - 1] == "assistant":
@@ -61,17 +60,17 @@ def begin_of_new(roles: Sequence[Role]) -> int:
 
 
 def is_empty(messages: Iterable[Message]) -> bool:
-    """Tell whether there is nothing to send: no text and no file."""
+    """Tell whether the messages have neither text nor files."""
     return all(is_blank(message.text) and not message.attachments for message in messages)
 
 
 def plain_name(name: str) -> str:
-    """Return a tool's name with nothing in it that could end the tag which it stands in."""
+    """Return a tool's name without characters that could end the tag around it."""
     return NO_NAME.sub("_", name[:LONGEST_NAME]) or "tool"
 
 
 def left_out(kind: object) -> str:
-    """Return what stands in the place of a part that cannot be sent."""
+    """Return the placeholder for a part that cannot be sent."""
     return f"[{plain_name(kind) if isinstance(kind, str) else 'part'} left out]"
 
 
@@ -80,13 +79,13 @@ class _Writer:
 
     def __init__(self) -> None:
         self._labels: dict[str, str] = {}
-        """What the results of calls are headed with, by the ids of the calls."""
+        """The headings of results, by the ids of their calls."""
         self._of_name: dict[str, deque[str]] = {}
         self._in_order: deque[str] = deque()
-        """The same for the calls of the last answer, for results that name no call."""
+        """The headings for the calls of the last answer, for results without a call's id."""
 
     def messages(self, role: Role, turns: Iterable[Turn]) -> Iterator[Message]:
-        """Yield the messages of turns of one role that follow each other."""
+        """Yield the messages of consecutive turns of one role."""
         if role == "tool":
             yield self._results(list(turns))
             return
@@ -109,7 +108,7 @@ class _Writer:
         return Message("assistant", write_said(_with_marks(turn.text), [call for _, call in turn.calls]))
 
     def _label(self, turn: Turn) -> str:
-        """Return the name of the tool whose result this is, with the number of the call where there were several."""
+        """Return the heading of a result: the name of the tool, with the number of the call if there were several."""
         if turn.call_id in self._labels:
             return self._labels[turn.call_id]
         waiting = self._of_name.get(turn.name) if turn.name else self._in_order
@@ -121,5 +120,5 @@ def _role(turn: Turn) -> Role:
 
 
 def _with_marks(text: str) -> str:
-    """Return an answer with its citations as the model had written them."""
+    """Return an answer with its citations turned back into the model's marks."""
     return LINKED.sub(r"[citation:\1]", text) if "[[" in text and len(text) <= LONGEST_CITING else text

@@ -1,4 +1,4 @@
-"""Turns errors into responses, in the dialect of the path on which they happened."""
+"""Turns errors into responses in the dialect of the request."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HTTP_FAILURES = {
     413: ("request_too_large", "The body is larger than server.max_body allows."),
 }
 
-BASE_URLS = "The base URL of Anthropic's clients has no /v1, that of OpenAI's ends in /v1."
+BASE_URLS = "For Anthropic's clients the base URL has no /v1; for OpenAI's it ends in /v1."
 
 REQUEST_ID = web.RequestKey("request_id", str)
 ARRIVED = web.RequestKey("arrived", float)
@@ -35,7 +35,7 @@ BEGUN = web.RequestKey("begun", bool)
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a client gets to see of an error."""
+    """An error as a client sees it."""
 
     status: int
     code: str
@@ -44,23 +44,23 @@ class Failure:
     param: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     request_id: str = ""
-    """Of the request that failed; empty where it could not be read as one."""
+    """Id of the failed request; empty if the request could not be parsed."""
 
 
 Teller = Callable[[Failure], dict[str, Any]]
-"""Returns the body of a failure in one dialect."""
+"""Returns the error body of a failure in one dialect."""
 
 
 def error_body(failure: Failure) -> dict[str, Any]:
-    """Return the error object of OpenAI's dialect, which is that of all without an own one."""
+    """Return the error object of OpenAI's dialect, the default of all dialects."""
     error = {"message": failure.message, "type": failure.kind, "param": failure.param, "code": failure.code}
     return {"error": error}
 
 
 def failures(teller_of: Callable[[web.Request], Teller], served: str, mark: str = "") -> Middleware:
-    """Return the outermost middleware: every failure becomes a body in the dialect of the request that met it.
+    """Return the outermost middleware, which turns every error into a response in the dialect of the request.
 
-    `served` says what there is to whoever asks for something else; `mark` begins the ids of requests.
+    `served` lists the served paths for unknown ones; `mark` is the prefix of request ids.
     """
 
     @web.middleware
@@ -69,7 +69,7 @@ def failures(teller_of: Callable[[web.Request], Teller], served: str, mark: str 
         request[ARRIVED] = time.monotonic()
         try:
             return await handler(request)
-        except Exception as error:  # the outermost edge: nothing else stands above it
+        except Exception as error:  # the outermost edge
             if BEGUN in request:
                 raise _cut(error, request[REQUEST_ID]) from error
             if isinstance(error, web.HTTPException) and error.status < HTTPStatus.BAD_REQUEST:
@@ -82,7 +82,7 @@ def failures(teller_of: Callable[[web.Request], Teller], served: str, mark: str 
 
 
 async def name_request(request: web.Request, response: web.StreamResponse) -> None:
-    """Put the request's id, and the time until now, on the response, whatever kind of response it is."""
+    """Add the request's id and the time so far to every kind of response."""
     request[BEGUN] = True
     if REQUEST_ID in request:
         response.headers["x-request-id"] = request[REQUEST_ID]
@@ -90,7 +90,7 @@ async def name_request(request: web.Request, response: web.StreamResponse) -> No
 
 
 def _cut(error: Exception, request_id: str) -> ConnectionError:
-    """Return what ends the connection in the middle of a response: another one would stand in its body."""
+    """Return the error that ends the connection, because a second response would become part of the first's body."""
     if isinstance(error, BridgeError):
         logger.warning("A response was cut off ({}): {}", request_id, error.message)
     elif not isinstance(error, ConnectionError):
@@ -99,42 +99,42 @@ def _cut(error: Exception, request_id: str) -> ConnectionError:
 
 
 def response_of(failure: Failure, teller: Teller) -> web.Response:
-    """Return the response that tells of a failure."""
+    """Return the response for a failure."""
     body = dump(teller(failure))
     return web.Response(status=failure.status, body=body, content_type="application/json", headers=failure.headers)
 
 
 def failure_of(error: Exception, request_id: str) -> Failure:
-    """Return what the client sees of `error`; of an unexpected one, which is logged, it sees only the request's id."""
+    """Return the client's view of `error`; log an unexpected one, of which the client sees only the request's id."""
     if isinstance(error, BridgeError):
         return Failure(error.status, error.code, error.kind, error.message, error.param, _headers_of(error))
     if isinstance(error, web.HTTPException):
         return _http_failure(error)
     if isinstance(error, web.RequestPayloadError):
-        return refusal(400, "broken_body", "The body is not encoded as its headers say.")
+        return refusal(400, "broken_body", "The body does not match the encoding or length in its headers.")
     log_unexpected(error, request_id)
-    message = f"The bridge failed unexpectedly; its log tells more under {request_id}."
+    message = f"The bridge failed unexpectedly; see {request_id} in its log."
     return Failure(500, BridgeError.code, BridgeError.kind, message, headers=NO_RETRY)
 
 
 def dump(body: object) -> bytes:
-    """Return `body` as JSON, whatever the text in it."""
+    """Return `body` as JSON; replaces lone surrogates."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def refusal(status: int, code: str, message: str, **headers: str) -> Failure:
-    """Return the failure of a request that HTTP itself does not allow here."""
+    """Return the failure of a request that is refused on the level of HTTP."""
     return Failure(status, code, RequestError.kind, message, headers={**NO_RETRY, **headers})
 
 
 def missed(method: str, path: str, error: Exception, served: str) -> Failure | None:
-    """Return the failure of a request whose path or method is not served; None for any other error."""
-    path = ascii(path[:200])[1:-1]  # it is a stranger's text
+    """Return the failure of a request with an unknown path or method; None for any other error."""
+    path = ascii(path[:200])[1:-1]  # untrusted text
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
-        return refusal(405, "method_not_allowed", f"{path} takes {allowed}, but not {method}.", allow=allowed)
+        return refusal(405, "method_not_allowed", f"{path} allows {allowed}, but not {method}.", allow=allowed)
     if isinstance(error, web.HTTPNotFound):
-        return refusal(404, "not_found", f"Nothing is served at {method} {path}. Served are {served}. {BASE_URLS}")
+        return refusal(404, "not_found", f"There is no {method} {path}. Available are {served}. {BASE_URLS}")
     return None
 
 

@@ -18,7 +18,7 @@ from bridge.settings import ServerSettings
 async def listen(
     stack: AsyncExitStack, runner: web.AppRunner, server: ServerSettings, certificate: Certificate | None = None
 ) -> str:
-    """Listen until `stack` is left, and return the address; raise `SetupError` where that cannot be."""
+    """Listen until `stack` is closed, and return the address; raise `SetupError` if the port is not available."""
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     port = _Port(runner, server.host, server.port, certificate, server.header_timeout)
@@ -26,7 +26,7 @@ async def listen(
 
 
 async def close_to_others(runner: web.AppRunner) -> None:
-    """Take no more connections; each that is there ends with the answer that it waits for."""
+    """Accept no more connections; each open one ends with its current response."""
     for site in list(runner.sites):
         await site.stop()
     if runner.server is not None:
@@ -36,9 +36,9 @@ async def close_to_others(runner: web.AppRunner) -> None:
 async def listen_as_ollama(
     runner: web.AppRunner, server: ServerSettings, certificate: Certificate | None = None
 ) -> str | None:
-    """Listen on the second port as well, until the runner is cleaned up, and return its address; None without one.
+    """Listen also on the Ollama port until the runner is cleaned up, and return its address; None without one.
 
-    It speaks HTTPS to other machines alone: programs that know no other port than Ollama's know no HTTPS either.
+    It uses HTTPS only towards other machines, because programs with a fixed Ollama port do not support HTTPS.
     """
     if server.ollama_port is None:
         return None
@@ -48,7 +48,7 @@ async def listen_as_ollama(
 
 
 class _Port(web.BaseSite):
-    """A port of the endpoint; aiohttp's own gives a client a minute for its TLS handshake."""
+    """A port of the endpoint with its own limit on the TLS handshake; aiohttp's allows a minute."""
 
     __slots__ = ("_handshake", "host", "number")
 
@@ -60,15 +60,15 @@ class _Port(web.BaseSite):
 
     @property
     def name(self) -> str:
-        """Return the address at which it listens; with port 0 only while it does."""
+        """Return the address; for port 0 it is known only while listening."""
         sockets = self._server.sockets if isinstance(self._server, asyncio.Server) else ()
         host, number = (*sockets[0].getsockname()[:2],) if sockets else (self.host, self.number)
         return url_of("http" if self._ssl_context is None else "https", host, number)
 
     async def start(self) -> None:
-        """Begin to listen."""
+        """Start listening."""
         await super().start()
-        assert self._runner.server is not None  # noqa: S101 - it is set up
+        assert self._runner.server is not None  # noqa: S101 - the runner is set up
         self._server = await asyncio.get_running_loop().create_server(
             self._runner.server,
             self.host,

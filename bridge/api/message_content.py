@@ -1,4 +1,4 @@
-"""The content of a message as most clients write it: a text, or a list of parts that are text or files."""
+"""Reads the content of a message in its usual form: a text, or a list of text and file parts."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ TEXT_PARTS = {
     "reasoning_text": "text",
     "refusal": "refusal",
 }
-"""Kinds of content parts that are text, and the key it is under."""
+"""Types of text parts, with the field that holds the text."""
 THOUGHTS = ("thinking", "redacted_thinking", "reasoning")
-"""Kinds of parts that some clients send back, and that the model does not need again."""
+"""Types of parts that some clients send back and the model does not need again."""
 BRING_FILES = ("user", "tool")
-"""Whose files are uploaded; a picture that a tool has made is as good as one of the user's."""
+"""Roles whose files are uploaded; a picture from a tool counts like one from the user."""
 
 
 def read_content(content: object, where: str, role: Role, *, is_new: bool) -> tuple[str, tuple[Attachment, ...]]:
-    """Return text and files of a message; raise a `RequestError` that names what is wrong in a new one of the user."""
+    """Return text and files of a message; raise a `RequestError` that names a bad part of the user's new message."""
     if isinstance(content, list):
         read = [_part(part, f"{where}[{place}]", role, is_new=is_new) for place, part in enumerate(content)]
         texts = [part for part in read if isinstance(part, str)]
@@ -40,19 +40,19 @@ def read_content(content: object, where: str, role: Role, *, is_new: bool) -> tu
 
 
 def without_files(content: object) -> object:
-    """Return what of a message's content can become text."""
+    """Return the parts of a message's content that can become text."""
     return [part for part in content if not _is_file(part)] if isinstance(content, list) else content
 
 
 def as_text(value: object) -> str:
-    """Return a text as it is, a part of text as its text, and anything else as JSON."""
+    """Return a text unchanged, the text of a text part, and anything else as JSON."""
     if isinstance(value, dict) and isinstance(text := _text_of(value), str):
         return text
     return value if isinstance(value, str) else canonical(value)
 
 
 def _part(part: Any, where: str, role: Role, *, is_new: bool) -> str | Attachment | None:
-    """Return what a part of a message's content is; None where it says nothing."""
+    """Return the text or file of a part; None for one without content for the model."""
     is_strict = is_new and role == "user"
     if not isinstance(part, dict):
         if is_strict:
@@ -73,13 +73,13 @@ def _is_file(part: object) -> bool:
 
 
 def _text_of(part: Mapping[str, Any]) -> object:
-    """Return what stands where the text of a part of its kind does."""
+    """Return the value of the field that holds a part's text."""
     kind = part.get("type", "text")
     return part.get(TEXT_PARTS[kind]) if isinstance(kind, str) and kind in TEXT_PARTS else None
 
 
 def _file(part: Mapping[str, Any], where: str, role: Role, *, is_strict: bool) -> str | Attachment:
-    """Return a file for the page, where the message may bring one, or a word in its place."""
+    """Return the file of a part, or a placeholder if the role brings no files or the file is bad."""
     if role not in BRING_FILES:
         return left_out(part["type"])
     try:

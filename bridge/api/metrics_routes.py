@@ -1,4 +1,4 @@
-"""What machines ask again and again: `/metrics` for Prometheus, `/pressure` for whatever spreads chats over bridges."""
+"""Handlers for monitoring: `/metrics` for Prometheus, `/pressure` for load balancers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ADMISSIONS = {"key": Admission.METRICS, "loopback": Admission.METRICS_OR_LOCAL, 
 
 
 class MonitoringHandlers:
-    """The handlers; without `metrics` there is no `/metrics`."""
+    """Handlers for monitoring; without `metrics` there is no `/metrics`."""
 
     def __init__(self, monitor: Monitor, metrics: Metrics | None, settings: MetricsSettings) -> None:
         self._monitor = monitor
@@ -29,7 +29,7 @@ class MonitoringHandlers:
 
     def operations(self) -> Sequence[Operation]:
         """Return the routes."""
-        what = "Tell how much there is to do, from 0 to 1, and whether new chats are taken"
+        what = "Return the pressure, from 0 to 1, and whether the bridge accepts new chats"
         pressure = Operation("GET", "/pressure", what, self.pressure, admission=Admission.NOTHING)
         if self._metrics is None:
             return (pressure,)
@@ -38,15 +38,15 @@ class MonitoringHandlers:
         return pressure, page
 
     async def pressure(self, _: web.Request) -> web.Response:
-        """Return the pressure; the status says whether new chats are taken."""
+        """Return the pressure; the status tells whether the bridge accepts new chats."""
         found = self._monitor.pressure()
         status = HTTPStatus.OK if found.reason is None else HTTPStatus.SERVICE_UNAVAILABLE
         headers = NO_STORE if found.reason is None else {**NO_STORE, **RETRY}
         return web.Response(body=dump(found.as_json()), status=status, content_type="application/json", headers=headers)
 
     async def page(self, request: web.Request) -> web.Response:
-        """Return the metrics in the format that is asked for."""
-        assert self._metrics is not None  # noqa: S101 - else there is no such route
+        """Return the metrics in the requested format."""
+        assert self._metrics is not None  # noqa: S101 - the route exists only with metrics
         self._metrics.see(self._monitor.pressure(), self._monitor.pressure(own=True), self._monitor.cluster)
         accept = ",".join(request.headers.getall(hdrs.ACCEPT, ()))
         body, content_type = await asyncio.to_thread(self._metrics.page, accept)

@@ -1,4 +1,4 @@
-"""`/v1/models`: the names that clients may ask for and what each stands for, in the form of the caller's dialect."""
+"""`/v1/models`: the models that clients may request, in the form of the caller's dialect."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bridge.errors import BridgeError
 
 
 class ModelList:
-    """The listed models, their further names, and any one by its name."""
+    """Handlers of the models, and lookup of listed and unlisted ones."""
 
     path = "/v1/models"
 
@@ -36,7 +36,7 @@ class ModelList:
         self._created = int(time.time())
 
     async def all(self, request: web.Request) -> web.Response:
-        """Return the models worth listing, of those that the key may use."""
+        """Return the listed models that the key may use."""
         caller, find = self._policy.caller_of(request), ModelLookup(self._backend, self._aliases).find
         listed = [one for one in self.listed() if self._policy.may_use(caller, find(one.model.id), find)]
         dialect = self._dialects.of(request)
@@ -49,16 +49,16 @@ class ModelList:
         return _json(dialect.model(listed) or self._dialects.all[0].model(listed))
 
     def listed(self) -> Sequence[ListedModel]:
-        """Return the models worth listing, the operator's aliases last."""
+        """Return the models to list, the operator's aliases last."""
         lookup = ModelLookup(self._backend, self._aliases)
         models = [*self._backend.models()]
         for alias in self._aliases:
-            with suppress(BridgeError):  # no account that serves it
+            with suppress(BridgeError):  # no account serves the model
                 models.append(lookup.named(alias))
         return list(map(self._listed, models))
 
     def find(self, name: str, default: DefaultModel) -> ListedModel:
-        """Return a model by its name; raise `UnknownModel` where there is none."""
+        """Return a model by its name; raise `UnknownModel` if there is none."""
         return self._listed(ModelLookup(self._backend, self._aliases, default).named(name))
 
     def _listed(self, model: Model) -> ListedModel:

@@ -1,4 +1,4 @@
-"""What the name of a model stands for: an alias of the operator, a name that accounts have, or a dialect's own name."""
+"""Resolves the name of a model: an alias of the operator, a model of the accounts, or a name of the dialect."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from bridge.chat.types import ChatBackend, Model
 from bridge.errors import UnknownModel
 
 DefaultModel = Callable[[str, str], str | None]
-"""Takes a name, and that of the first model; see `Dialect.default_model`."""
+"""Maps an unknown name and the name of the first model to a model's name; see `Dialect.default_model`."""
 
 
 class ModelLookup:
-    """Finds models; `default` returns what a name stands for that nobody has, by that of the first model, or None."""
+    """Finds models by name; `default` maps unknown names."""
 
     def __init__(
         self, backend: ChatBackend, aliases: Mapping[str, str], default: DefaultModel = lambda name, first: None
@@ -24,7 +24,7 @@ class ModelLookup:
         self._default = default
 
     def find(self, name: str) -> Model:
-        """Return the model; raise `UnknownModel` where there is none, or `NoAccount` where nobody has any."""
+        """Return the model; raise `UnknownModel` if there is none, or `NoAccount` if no account has any model."""
         meant = resolve_alias(name, self._aliases)
         try:
             return self._backend.model(meant)
@@ -34,5 +34,5 @@ class ModelLookup:
         return self._backend.model(resolve_alias(default, self._aliases))
 
     def named(self, name: str) -> Model:
-        """Return the model under the name that it was asked for."""
+        """Return the model with the requested name as its id."""
         return replace(self.find(name), id=name)

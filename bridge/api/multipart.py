@@ -1,4 +1,4 @@
-"""Reads a form with one file: the file goes to where it is kept as it arrives, everything else is small."""
+"""Reads a multipart form with one file, which is written to the store as it arrives; other fields are small."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from bridge.storage.file_store import Upload
 
 MOST_PARTS = 32
 LONGEST_FIELD = 4096
-"""Bytes of a field that is no file."""
+"""Most bytes of a field that is not the file."""
 PIECE = 65_536
 INNER = re.compile(r"(\w+)\[(\w+)\]")
-"""How a form names the field of an object."""
+"""The name of a field of an object."""
 BROKEN = (ValueError, LookupError, RuntimeError, AssertionError, HttpProcessingError, web.RequestPayloadError)
-"""What aiohttp raises where a body is no form."""
+"""Errors that aiohttp raises for malformed forms."""
 
 
 async def read_form(request: web.Request, upload: Upload) -> tuple[dict[str, Any], str, str | None]:
     """Return the fields of a form, and its file's name and media type, None without a file.
 
-    Those with a name like `a[b]` become fields of an object `a`. The file's bytes go into `upload`.
+    Fields with a name like `a[b]` become fields of an object `a`. The file's bytes go into `upload`.
     """
     form = _Form(upload)
     _check_size(request, request.content_length or 0)
@@ -37,7 +37,7 @@ async def read_form(request: web.Request, upload: Upload) -> tuple[dict[str, Any
             await form.take(part, part.name)
             _check_size(request, request.content.total_bytes)
     except BROKEN:
-        raise RequestError("The body is not a form that can be read.") from None
+        raise RequestError("The body is not a well-formed multipart form.") from None
     return form.fields, form.file_name, form.media_type
 
 
@@ -47,7 +47,7 @@ def _check_size(request: web.Request, size: int) -> None:
 
 
 class _Form:
-    """What has come of a form so far."""
+    """The parts of a form read so far."""
 
     def __init__(self, upload: Upload) -> None:
         self.fields: dict[str, Any] = {}
@@ -57,7 +57,7 @@ class _Form:
         self._upload = upload
 
     async def take(self, part: BodyPartReader, name: str) -> None:
-        """Read one part; a file under another name is passed over."""
+        """Read one part; ignores a file under another name."""
         self.count += 1
         if part.filename is None:
             self._set(name, await _text(part))
@@ -86,5 +86,5 @@ async def _text(part: BodyPartReader) -> str:
     while chunk := await part.read_chunk(PIECE):
         raw += chunk
         if len(raw) > LONGEST_FIELD:
-            raise RequestError(f"A field of the form may have {LONGEST_FIELD} bytes.", param="file")
+            raise RequestError(f"A field of the form may have at most {LONGEST_FIELD} bytes.", param="file")
     return b"".join([bytes(data) async for data in part.decode_iter(raw)]).decode(part.get_charset("utf-8"))

@@ -1,6 +1,6 @@
-"""The endpoint's description of itself at `/openapi.json`, made from the models that read its requests, and a page.
+"""The OpenAPI document at `/openapi.json`, generated from the models that read the requests, and a page with it.
 
-The page is written here in full: it loads nothing from elsewhere and runs no script.
+The page is self-contained: it loads nothing and runs no script.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ TITLE = "chat-page-bridge"
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
 body{{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}}
 code{{font-size:.95em}}table{{border-collapse:collapse}}td{{padding:.15rem 1rem .15rem 0;vertical-align:top}}
-</style></head><body><h1>{title} {version}</h1><p>The same for programs: <a href="/openapi.json">/openapi.json</a>.
-Every path but the open ones asks for a key, as <code>Authorization: Bearer KEY</code>.</p>{paths}</body></html>"""
+</style></head><body><h1>{title} {version}</h1><p>As OpenAPI document: <a href="/openapi.json">/openapi.json</a>.
+All paths except the open ones need a key, as <code>Authorization: Bearer KEY</code>.</p>{paths}</body></html>"""
 CSP = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'", "x-content-type-options": "nosniff"}
 ERROR = {
     "type": "object",
@@ -44,7 +44,7 @@ ERROR = {
 }
 ANSWER = (
     "The answer. A stream that fails after its first event, or later than server.headers_after, "
-    "ends with an error in a frame of its own."
+    "ends with a separate error frame."
 )
 FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
 REFERENCE = "#/components/schemas/{model}"
@@ -67,7 +67,7 @@ def document(table: Sequence[Operation]) -> dict[str, Any]:
 
 
 class Description:
-    """The document, and the page for people; each is made once, when it is first asked for."""
+    """Handlers of the document and the page; each is generated at its first request."""
 
     def __init__(self, table: Sequence[Operation]) -> None:
         self._table = table
@@ -91,13 +91,13 @@ class Description:
 
 @cache
 def _schemas_of(body: type[BaseModel]) -> Mapping[str, Any]:
-    """Return the schema of a model and of those that it refers to, by name; pydantic takes long to make them."""
+    """Return the schemas of a model and its references, by name; cached because pydantic is slow at this."""
     schema = body.model_json_schema(ref_template=REFERENCE)
     return {**schema.pop("$defs", {}), body.__name__: schema}
 
 
 def _add_operation(operation: Operation, paths: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """Describe one operation, and the models of its body."""
+    """Add one operation, and the models of its body."""
     described: dict[str, Any] = {
         "summary": operation.summary,
         "responses": {"200": _answer(operation), "default": _error(operation, schemas)},
@@ -116,7 +116,7 @@ def _add_operation(operation: Operation, paths: dict[str, Any], schemas: dict[st
 
 
 def _with_file(form: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a form that brings a file beside its fields."""
+    """Return the schema of a form with a file besides its fields."""
     return {**form, "properties": {"file": FILE, **form["properties"]}, "required": ["file", *form.get("required", ())]}
 
 
@@ -130,7 +130,7 @@ def _answer(operation: Operation) -> dict[str, Any]:
 
 
 def _parameters(path: str) -> dict[str, Any]:
-    """Return the parameters that stand in a path."""
+    """Return the parameters of a path."""
     names = [part.strip("{}") for part in path.split("/") if part.startswith("{")]
     found = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
     return {"parameters": found} if found else {}
@@ -140,7 +140,7 @@ def _error(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     name = operation.error.get("title", "Error")
     schemas.setdefault(name, dict(operation.error))
     return {
-        "description": "What went wrong.",
+        "description": "The error.",
         "content": {"application/json": {"schema": {"$ref": REFERENCE.format(model=name)}}},
     }
 

@@ -1,6 +1,6 @@
-"""Reads the body of a request as JSON: no more of it than its sender may send, and large ones off the event loop.
+"""Reads the body of a request as JSON, within the sender's size limit; large bodies off the event loop.
 
-A small document can become gigabytes of objects, so its values are counted before one of them is made.
+A small document can become gigabytes of objects, so its values are counted before any object is created.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from bridge.errors import BodyTooLarge, RequestError
 from bridge.settings import ServerSettings, TokenSettings
 
 SMALL = 1024 * 1024
-"""Bytes up to which bodies are read without waiting for others."""
+"""Largest body in bytes that is read without waiting for others."""
 HUGE = 8 * SMALL
-"""Bytes above which room is made first."""
+"""Size in bytes above which memory is released first."""
 LARGE_AT_A_TIME = 2
-"""How many larger bodies are read and taken apart at the same time."""
+"""Most larger bodies that are read and parsed at the same time."""
 M_MMAP_THRESHOLD = -3
-"""Its number in glibc's `malloc.h`."""
+"""The option's number in glibc's `malloc.h`."""
 MOST_VALUES = 200_000
-"""Commas, colons, brackets, braces and strings of a document."""
+"""Most commas, colons, opening brackets and braces, and strings in a document."""
 BOM = b"\xef\xbb\xbf"
 NO_MARKS = bytes(sorted(set(range(256)) - set(b",:[{")))
 ESCAPES = re.compile(rb"\\(?:(u[dD][89abAB]..\\u[dD][c-fC-F]..)|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
-"""An escape; in the second group half of a surrogate pair without its other half."""
+"""An escape sequence; the second group matches half of a surrogate pair without its other half."""
 
 T = TypeVar("T")
 
 
 class BodyReader:
-    """Reads bodies, one for all endpoints."""
+    """Reads bodies; one instance serves all endpoints."""
 
     def __init__(self, server: ServerSettings, tokens: TokenSettings) -> None:
         self._most = server.max_body
@@ -49,7 +49,7 @@ class BodyReader:
         _keep_no_large_blocks()
 
     async def read(self, request: web.Request, make: Callable[[object], T]) -> T:
-        """Return what `make`, which is called in a thread where there is much, makes of the decoded body."""
+        """Return `make(body)` for the decoded body; large bodies are decoded in a thread, `make` included."""
         body, pieces = BytesIO(), request.content.iter_any()
         self._check_size(request.content_length or 0, request)
         async for piece in pieces:
@@ -68,18 +68,18 @@ class BodyReader:
             return await asyncio.to_thread(parse_body, body, make)
 
     def _check_size(self, size: int, request: web.Request) -> None:
-        """Raise where a body is too large; as long as nobody knows whether a userToken is any good, that is little."""
+        """Raise `BodyTooLarge` above the limit, which is lower for userTokens that nobody has verified yet."""
         is_known = request.get(LET_IN, False)
         if size > (most := self._most if is_known else self._most_of_strangers):
             setting = "server.max_body" if is_known else "tokens.max_body, for requests without a key"
-            raise BodyTooLarge(f"The body may have {most} bytes ({setting}).")
+            raise BodyTooLarge(f"The body may have at most {most} bytes ({setting}).")
 
 
 def decode_json(body: BytesIO) -> object:
-    """Return the value of a JSON document; raise a `RequestError` that says where it is none.
+    """Return the value of a JSON document; raise a `RequestError` with the position of a syntax error.
 
-    Half of a surrogate pair, which no text can carry on, becomes U+FFFD. What is put right is so in place, and the
-    parser is given the very bytes of `body`: anything else would be a copy of it.
+    Half of a surrogate pair, which cannot be encoded, becomes U+FFFD. Corrections are made in place, and the parser
+    gets the bytes of `body` themselves, to avoid copies.
     """
     with body.getbuffer() as view:
         _check_values(view)
@@ -91,7 +91,7 @@ def decode_json(body: BytesIO) -> object:
         reason = str(error)
     if "surrogate" in reason or "hex escape" in reason:
         with body.getbuffer() as view:
-            _mend_surrogates(view)
+            _replace_surrogates(view)
     try:
         return from_json(body.getvalue(), cache_strings="keys")
     except ValueError as error:
@@ -99,7 +99,7 @@ def decode_json(body: BytesIO) -> object:
 
 
 def parse_body(body: BytesIO, make: Callable[[object], T]) -> T:
-    """Return what is made of a body; an error holds nothing of it, nor the frames that went over it."""
+    """Return `make(body)`; an error keeps no reference to the body, neither directly nor in its traceback."""
     try:
         value = decode_json(body)
         body.close()
@@ -113,30 +113,30 @@ def parse_body(body: BytesIO, make: Callable[[object], T]) -> T:
 
 
 def _keep_no_large_blocks() -> None:
-    """Have glibc return each large block as soon as it is free.
+    """Make glibc return each large block as soon as it is free.
 
-    Left alone it learns from the first one to take the next ones from its heap, which has no end that could be cut off.
+    By default it takes further blocks from its heap after the first one, and cannot trim that.
     """
     if (set_option := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
         set_option(M_MMAP_THRESHOLD, SMALL)
 
 
 def _give_back() -> None:
-    """Return what earlier bodies have left to the system: cycles hold their texts until they are collected."""
+    """Return the memory of earlier bodies to the system; reference cycles hold their texts until collected."""
     gc.collect()
     if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
         trim(0)
 
 
-def _mend_surrogates(body: memoryview) -> None:
-    """Put U+FFFD, which takes as many bytes, in the place of each escaped half of a surrogate pair."""
+def _replace_surrogates(body: memoryview) -> None:
+    """Replace each escaped half of a surrogate pair with the escape of U+FFFD, which has the same length."""
     for escape in ESCAPES.finditer(body):
         if escape[2]:
             body[escape.start() : escape.end()] = rb"\ufffd"
 
 
 def _check_values(body: memoryview) -> None:
-    """Raise a `RequestError` where the document has too many values; none of them is made for that."""
+    """Raise `BodyTooLarge` if the document has too many values, without parsing it."""
     if len(body) <= MOST_VALUES:
         return
     values, within, held = 0, False, b""

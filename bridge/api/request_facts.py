@@ -1,4 +1,4 @@
-"""Emits a fact for each HTTP request once its response is out, with the route that it met and never its address."""
+"""Emits a fact for each HTTP request after its response, with its route and never its address."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bridge.api.route_table import Operation, path_names
 from bridge.telemetry import RequestAnswered, Sink
 
 CLIENT_LEFT = 499
-"""The status of a request whose client left before it was answered, as nginx logs it."""
+"""The status, as in nginx, of a request whose client left before the response."""
 OTHER = "OTHER"
 
 
 def report_requests(table: Iterable[Operation], emit: Sink) -> Middleware:
-    """Return the middleware, which stands outside of all others; `table` has the routes."""
+    """Return the middleware, which must be the outermost; `table` has the routes."""
     routes = path_names(table)
 
     @web.middleware
@@ -39,7 +39,7 @@ def report_requests(table: Iterable[Operation], emit: Sink) -> Middleware:
 
 
 def _served(request: web.Request, routes: Mapping[str, str]) -> tuple[str, str]:
-    """Return method and route; of what is not served nothing, since both are a stranger's text."""
+    """Return method and route; placeholders for unknown ones, which are untrusted text."""
     if request.match_info.http_exception is not None:
         return OTHER, ""
     return request.method, routes.get(route_of(request), "")

@@ -1,4 +1,4 @@
-"""The base of the models that read bodies from clients."""
+"""The base of the models of request bodies."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Lenient(BaseModel):
-    """A part of the body; unknown fields are kept, and no error shows what was sent."""
+    """A part of the body; keeps unknown fields, and never quotes values in errors."""
 
     model_config = ConfigDict(extra="allow", hide_input_in_errors=True)

@@ -1,4 +1,4 @@
-"""Sends the headers that a dialect has on its responses, such as what its rate limit leaves."""
+"""Adds a dialect's headers to its responses, such as those about rate limits."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from bridge.chat.types import ChatBackend, ChatRequest
 def dialect_headers(
     backend: ChatBackend, dialects: Dialects, limiter: RateLimiter
 ) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """Return what puts the headers on a response, an error as well."""
+    """Return a function that adds the headers to a response or an error."""
 
-    async def tell(request: web.Request, response: web.StreamResponse) -> None:
+    async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
         if REQUEST_ID not in request:
             return
         limits, chat = RateLimits(), request.get(CHAT)
@@ -30,8 +30,8 @@ def dialect_headers(
         response.headers.update(dialects.of(request).headers(request[REQUEST_ID], limits))
 
     def left_for(chat: ChatRequest) -> RateLimits:
-        """Return what both the key and the accounts leave."""
+        """Return the tighter of the limits of the key and of the accounts."""
         left = limiter.left(chat.caller)
         return RateLimits(tighter(left.requests, backend.rate_limit(chat)), left.tokens)
 
-    return tell
+    return add_headers

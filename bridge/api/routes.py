@@ -1,4 +1,4 @@
-"""Builds the HTTP side: the table of what is served, the guard in front of it, and the middleware for failures."""
+"""Builds the HTTP side: the route table, the guard in front of it, and the middleware for errors."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ from bridge.storage.response_store import ResponseStore
 from bridge.tasks import Tasks
 
 TABLE = web.AppKey("route_table", tuple[Operation, ...])
-"""The table that the application was made from."""
+"""The table that the application was built from."""
 
 
 class Backend(ChatBackend, AccountControl, Protocol):
-    """What answers chats, and lets its operator handle the accounts."""
+    """The backend of chats and of the operator's actions on accounts."""
 
 
 def build_runner(
@@ -65,7 +65,7 @@ def build_runner(
     monitor: Monitor,
     optional: OptionalParts | None = None,
 ) -> Runner:
-    """Return the runner of the endpoint and the dashboard, which shows what `monitor` knows."""
+    """Return the runner of the endpoint and the dashboard."""
     app = _build_app(backend, settings, access, monitor, optional or OptionalParts())
     table = app[TABLE]
     malformed = Malformed(app.router.routes(), served_in(table))
@@ -80,7 +80,7 @@ def dialects(
     tasks: Tasks | None = None,
     nodes: OtherNodes | None = None,
 ) -> Dialects:
-    """Return the dialects that are served; `tasks` run what outlives its request, ids made here begin with `mark`."""
+    """Return all dialects; `tasks` run work that outlives its request, `mark` is the prefix of this node's ids."""
     ollama = Ollama(settings)
     ports = {} if ollama_port is None else {ollama_port: ollama}
     openai = OpenAI(settings), Responses(settings, responses, tasks, nodes, mark)
@@ -93,7 +93,7 @@ async def _never_out(_: web.Request) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ChatParts:
-    """What the routes of chats are made of, None where it is turned off; `tasks` run what outlives a request."""
+    """The dependencies of the chat routes, None for those that are turned off; `tasks` outlive requests."""
 
     backend: ChatBackend
     settings: Settings
@@ -108,11 +108,11 @@ class ChatParts:
 
     @property
     def admission(self) -> Admission:
-        """Return what a chat asks for."""
+        """Return the credentials that a chat needs."""
         return Admission.USER_TOKEN if self.settings.tokens.enabled else Admission.KEY
 
     def endpoint(self, surface: Surface[Any], models: ModelLookup | None = None) -> ChatEndpoint[Any]:
-        """Return what answers chats of a surface."""
+        """Return the endpoint of a surface."""
         models = models or ModelLookup(self.backend, self.settings.api.aliases)
         gatherer = Gatherer(self.files, self.settings.files)
         return ChatEndpoint(
@@ -121,7 +121,7 @@ class ChatParts:
 
 
 def route_table(chats: ChatParts, beside: Sequence[Operation] = ()) -> Sequence[Operation]:
-    """Return everything that is served, with the operations `beside` the chats'; read it to see what there is."""
+    """Return the table of all routes, including the operations `beside` those of chats."""
     settings = chats.settings
     own = settings.server.ollama_port, settings.cluster.mark
     spoken = dialects(settings.api, *own, chats.responses, chats.tasks, chats.nodes)
@@ -156,7 +156,7 @@ def _dialect_parts(chats: ChatParts, models: ModelList) -> DialectParts:
 
 
 def _chats(dialect: Dialect, chats: ChatParts) -> Iterator[Operation]:
-    """Yield the ways to chat of a dialect."""
+    """Yield the chat routes of a dialect."""
     models = ModelLookup(chats.backend, chats.settings.api.aliases, dialect.default_model)
     for surface in dialect.surfaces():
         handle = chats.endpoint(surface, models).handle
@@ -182,12 +182,12 @@ def _token_check(chats: ChatParts) -> Sequence[Operation]:
 
 def _health(backend: ChatBackend, spoken: Dialects, *, has_page: bool) -> Sequence[Operation]:
     health, nothing = Health(backend, spoken, has_page=has_page), Admission.NOTHING
-    stands = "Tell whether a chat could be taken now, and with a key how each account stands"
+    readiness = "Tell whether the bridge can take a chat now, and with a key the states of the accounts"
     return (
         Operation("GET", "/", "", health.root, admission=nothing),
-        Operation("GET", "/ping", "Answer pong", health.ping, answer="text/plain", admission=nothing),
+        Operation("GET", "/ping", "Return pong", health.ping, answer="text/plain", admission=nothing),
         Operation("GET", "/healthz", "Tell whether the process answers", health.alive, admission=nothing),
-        Operation("GET", "/readyz", stands, health.ready, admission=nothing),
+        Operation("GET", "/readyz", readiness, health.ready, admission=nothing),
     )
 
 
@@ -202,7 +202,7 @@ def _files(files: Files) -> Sequence[Operation]:
     one, content = f"{files.path}/{{id}}", "Return the bytes of one stored file"
     return (
         Operation("GET", files.path, "List the stored files", files.all),
-        Operation("POST", files.path, "Keep a file", files.keep, FileForm, body_type=FORM),
+        Operation("POST", files.path, "Store a file", files.keep, FileForm, body_type=FORM),
         Operation("GET", one, "Describe one stored file", files.one),
         Operation("DELETE", one, "Delete one stored file", files.delete),
         Operation("GET", f"{one}/content", content, files.content, answer="application/octet-stream"),
@@ -242,7 +242,7 @@ def _build_app(
         client_max_size=settings.server.max_body,
     )
     app.on_response_prepare.append(name_request)
-    app.on_response_prepare.append(origins.tell)
+    app.on_response_prepare.append(origins.add_headers)
     app.on_response_prepare.append(dialect_headers(backend, spoken, policy.limiter))
     app.on_response_prepare.append(dashboard_files.protect)
     app.on_shutdown.append(lambda _: monitor.close())

@@ -1,4 +1,4 @@
-"""Writes one streamed response: frames at once, the headers before the first ones, a keep-alive into each silence."""
+"""Writes one streamed response: the headers, frames as they come, and keep-alives during silence."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
 async def send_whole(request: web.Request, response: web.Response) -> None:
-    """Send a response before its handler ends; a client that is gone needs none."""
+    """Send a response before its handler ends; ignore a client that has disconnected."""
     with suppress(ConnectionError):
         await response.prepare(request)
         await response.write_eof()
 
 
 class StreamWriter:
-    """The response to `request`; `is_open` once its status is out, so that a failure can only be a frame.
+    """The streamed response to `request`; once it `is_open`, its status is sent and a failure can only be a frame.
 
-    Two tasks write: the one that has the answer, and `keep_alive`. The lock keeps their frames whole and the headers
-    first: preparing the response waits for the socket, and the other one must not write meanwhile.
+    Two tasks write: the one with the answer, and `keep_alive`. The lock keeps their frames whole and the headers first,
+    because preparing the response waits for the socket, and the other task must not write during that.
     """
 
     def __init__(self, request: web.Request, content_type: str, keep_alive: bytes, headers: Mapping[str, str]) -> None:
@@ -39,12 +39,12 @@ class StreamWriter:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether the status is out, or on its way."""
+        """Tell whether the status was sent or is being sent."""
         return self._opened.is_set()
 
     async def write(self, frames: bytes) -> None:
-        """Send whole frames; a client that is gone cancels the request."""
-        # Both are set before anything waits: a keep-alive that is due meanwhile, or a failure, must see them.
+        """Send whole frames; raise `CancelledError` if the client has disconnected."""
+        # Both are set before the first await: a keep-alive or a failure during it must see them.
         self._written = self._clock()
         was_open = self.is_open
         self._opened.set()
@@ -56,17 +56,17 @@ class StreamWriter:
                     await self.response.prepare(self._request)
                 await self.response.write(frames)
         except ConnectionError as error:
-            raise asyncio.CancelledError("the client is gone") from error
+            raise asyncio.CancelledError("the client has disconnected") from error
 
     async def complete(self) -> None:
-        """End the response, so that its client waits for nothing after its answer; drop later frames."""
+        """End the response, so that its client does not wait any longer; drop later frames."""
         self._is_complete = True
         async with self._writing:
-            with suppress(ConnectionError):  # the client has all that it waited for
+            with suppress(ConnectionError):  # the client has the whole answer
                 await self.response.write_eof()
 
     async def write_all(self, frames: AsyncIterator[bytes], server: ServerSettings) -> web.StreamResponse:
-        """Send all frames as they come, with keep-alives between them, and return the response."""
+        """Send frames as they come, with keep-alives between them, and return the response."""
         await self.write(self._keep_alive)  # with the headers, so that a stream without frames is not empty
         async with asyncio.TaskGroup() as tasks:
             heart = tasks.create_task(self.keep_alive(server.headers_after, server.keep_alive))
@@ -76,7 +76,7 @@ class StreamWriter:
         return self.response
 
     async def keep_alive(self, first: float, every: float) -> None:
-        """Write a keep-alive after `first` seconds without headers, and then after each `every` seconds of silence."""
+        """Write a keep-alive after `first` seconds without headers, then after every `every` seconds of silence."""
         try:
             async with asyncio.timeout(first):
                 await self._opened.wait()

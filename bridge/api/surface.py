@@ -1,8 +1,8 @@
-"""The contract of one way to chat: a `Surface` reads requests and writes answers, an `Encoder` writes one stream.
+"""The contract of a chat API: a `Surface` reads requests and writes answers, an `Encoder` writes one stream.
 
-Both are pure: no I/O but in `recall`, no clock but for `created`, no state that outlives one answer. Status codes,
-headers, keep-alives and the order of things are in `chat_endpoint`; what surfaces of one API have in common is in their
-`Dialect`.
+Both are pure: no I/O except in `recall`, `settled` and `detach`, no clock except for `created`, no state that outlives
+one answer. Status codes, headers, keep-alives and their order are in `chat_endpoint`; what the surfaces of one API
+share is in their `Dialect`.
 """
 
 from __future__ import annotations
@@ -22,145 +22,145 @@ from bridge.api.http_errors import Failure
 from bridge.chat.types import ChatRequest, Model
 
 D = TypeVar("D")
-"""What a dialect keeps of a request for itself."""
+"""A dialect's own options of a request."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
-    """One call of a surface, as far as a dialect looks at it; all of it but `id` and `model` is a client's text."""
+    """One call of a surface; everything except `id` and `model` is untrusted."""
 
     body: object
     """The decoded JSON."""
     id: str
-    """Becomes that of the chat."""
+    """The id of the chat."""
     model: Callable[[str], Model]
-    """Returns what a model's name stands for, or raises `UnknownModel`."""
+    """Returns the model for a name, or raises `UnknownModel`."""
     path: Mapping[str, str] = field(default_factory=dict)
-    """The parameters that stand in the path, by their names in `Surface.path`."""
+    """The path's parameters, by their names in `Surface.path`."""
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
-    """The headers; their names are found in any case."""
+    """The headers, with case-insensitive names."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedRequest(Generic[D]):
-    """What a client asked for: the chat, and how it wants the answer."""
+    """A parsed request: the chat, and the form of its answer."""
 
     chat: ChatRequest
     model: str
-    """The model's name as the client wrote it; `chat.model` is what it stands for."""
+    """The model's name as the client wrote it; `chat.model` is the model that it stands for."""
     dialect: D
-    """What the surface needs to write the answer and nobody else looks at."""
+    """Options that only the surface uses, to write the answer."""
     stream: bool = False
     format: AnswerFormat = field(default_factory=AnswerFormat)
     choices: int = 1
-    """How many answers are wanted."""
+    """The number of answers."""
     ends_at_once: EndReason | None = None
-    """How the answer ends where the client wants none yet: then it is empty, and nothing is sent to the site."""
+    """The end reason of an empty answer, for a request that needs no answer; then nothing is sent to the site."""
     ignored: tuple[str, ...] = ()
-    """Names of fields that were accepted without effect; the client gets them in `x-bridge-ignored`."""
+    """Names of fields that were ignored, for the header `x-bridge-ignored`."""
     created: int = field(default_factory=lambda: int(time.time()))
-    """Seconds since the epoch."""
+    """Unix time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Immediate:
-    """The answer to a request for which there is nothing to ask the site."""
+    """The answer to a request that needs no chat."""
 
     body: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class TokenQuestion:
-    """A request for the number of tokens that a chat's messages have; nothing is asked of the site."""
+    """A request for the number of tokens in a chat's messages, without a chat."""
 
     chat: ChatRequest
     answer: Callable[[int], Mapping[str, Any]]
-    """Returns the body that tells the number."""
+    """Returns the body for a number of tokens."""
 
 
 Run = Callable[[EmitChoice], Awaitable[None]]
-"""Runs the chats of a request, and hands their events on; see `AnswerRunner.run`."""
+"""Runs the chats of a request, and passes their events on; see `AnswerRunner.run`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Detached:
-    """The answer of a request whose chat runs on without its client."""
+    """The answer to a request whose chat runs on without its client."""
 
     body: Mapping[str, Any]
-    """What a client gets at once that wants no stream."""
+    """The immediate body for a client without a stream."""
     frames: AsyncIterator[bytes]
-    """The stream of one that does; leaving it ends nothing."""
+    """The frames for a client with a stream; closing it does not end the chat."""
 
 
 class Encoder(Protocol):
-    """Writes the stream of one request.
+    """An encoder of one stream.
 
-    The events of each choice come in their order, `Opened` first and `AnswerEnd` last, one choice behind the other.
-    After the `AnswerEnd` of the last choice, or after `fail`, nothing is asked of it any more.
+    The events of each choice come in order, `Opened` first and `AnswerEnd` last, one choice after another. After the
+    `AnswerEnd` of the last choice or after `fail` it is not called again.
     """
 
     def encode(self, event: AnswerEvent, choice: int = 0) -> bytes:
-        """Return whole frames for an event of the answer numbered `choice`; no bytes where it becomes none."""
+        """Return whole frames for an event of the answer numbered `choice`; empty if the event has none."""
         ...
 
     def fail(self, failure: Failure) -> bytes:
-        """Return the frames that end the stream early, where its status is out already."""
+        """Return the frames that end the stream early, after its status was sent."""
         ...
 
 
 class Surface(ABC, Generic[D]):
-    """One dialect of a chat API; one object serves all requests, and `parse` is called from several threads."""
+    """One chat path of an API; one instance serves all requests, and `parse` is called from several threads."""
 
     path: ClassVar[str]
-    """The path that is served, beginning with `/v1` if its clients write that into their base URL.
+    """The path; it begins with `/v1` if that is part of the clients' base URL.
 
-    Parameters stand in braces, as aiohttp's router takes them.
+    Parameters are in braces as in aiohttp's router.
     """
     dialect: ClassVar[str]
-    """The name of the API in metrics and traces: that of the dialect's folder."""
+    """The name of the API in metrics and traces: the name of the dialect's package."""
     methods: ClassVar[tuple[str, ...]] = ("POST",)
     summary: ClassVar[str]
-    """What the OpenAPI document says of it: one line without its full stop."""
+    """The summary in the OpenAPI document: one line without a full stop."""
     body: ClassVar[type[BaseModel]]
-    """The model of the body that `parse` takes, for the OpenAPI document."""
+    """The model of the body, for the OpenAPI document."""
     is_untyped: ClassVar[bool] = False
     """Whether the body may come without its content type."""
     stream_type: ClassVar[str] = "text/event-stream; charset=utf-8"
-    """The content type of streams; empty where there are none."""
+    """The content type of streams; empty without streams."""
     keep_alive: ClassVar[bytes] = b": keep-alive\n\n"
-    """The frame that is sent into a silence; clients must skip it. Empty where there is no such frame."""
+    """The frame that is sent during silence, which clients must skip; empty without one."""
 
     @abstractmethod
     def parse(self, call: ApiCall) -> ParsedRequest[D] | Immediate | TokenQuestion:
-        """Return what is asked for; raise a `RequestError` whose `param` names the bad field.
+        """Parse a request; raise a `RequestError` whose `param` names the bad field.
 
-        The body is a client's text: whatever is done with it is linear in its size.
+        The body is untrusted, so the work must be linear in its size.
         """
 
     async def recall(self, request: ParsedRequest[D], owner: str | None) -> ParsedRequest[D]:
-        """Return the request with what is kept of its sender's earlier ones; by default nothing is.
+        """Return the request completed from the client's stored earlier ones; by default unchanged.
 
-        `owner` is the id of the sender's key; None where nothing may be kept for this sender.
+        `owner` is the id of the client's key; None if nothing may be stored for this client.
         """
         return request
 
     async def settled(self) -> None:
-        """Return once a further request may build on the answers that are written; awaited before their end is sent."""
+        """Wait until further requests can build on the written answers; awaited before their end is sent."""
         return
 
     def framing(self, request: ParsedRequest[D]) -> tuple[str, bytes]:
-        """Return content type and keep-alive of one stream, where they depend on the request."""
+        """Return content type and keep-alive of one stream; override if they depend on the request."""
         return self.stream_type, self.keep_alive
 
     def detach(self, request: ParsedRequest[D], run: Run) -> Detached | None:
-        """Begin a chat that shall outlive the request; None, as by default, where it ends with its client."""
+        """Start a chat that outlives the request; return None, the default, if it ends with its client."""
         return None
 
     @abstractmethod
     def encoder(self, request: ParsedRequest[D]) -> Encoder:
-        """Return a fresh encoder for one stream."""
+        """Return a new encoder for one stream."""
 
     @abstractmethod
     def reply(self, request: ParsedRequest[D], answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
-        """Return the body of complete answers: the events of each choice, `AnswerEnd` last."""
+        """Return the body for complete answers, given as the events of each choice, `AnswerEnd` last."""

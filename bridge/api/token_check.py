@@ -1,4 +1,4 @@
-"""`POST /token/check`: whether a userToken of the site still signs in; nothing is sent for it."""
+"""`POST /token/check`: checks whether a userToken of the site still signs in; sends no prompt."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from bridge.chat.types import ChatBackend
 
 
 class TokenBody(Lenient):
-    """The token to look at."""
+    """The token to check."""
 
     token: Annotated[StrictStr, Field(min_length=1)]
 
 
 class TokenCheck:
-    """Asks the site, through its page."""
+    """Handler that checks a token through the site's page."""
 
     path = "/token/check"
 
@@ -31,7 +31,7 @@ class TokenCheck:
         self._bodies = bodies
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Answer one request; what cannot be a token is not alive."""
+        """Answer one request; a malformed token is not live."""
         token = await self._bodies.read(request, lambda body: validated(TokenBody, body).token)
         live = user_tokens(token) == (token,) and await self._backend.is_live(token)
         return web.Response(body=dump({"live": live}), content_type="application/json")

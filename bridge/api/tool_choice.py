@@ -1,4 +1,4 @@
-"""Which of a request's tools the model may or must call, in the terms of no dialect."""
+"""The tools of a request that the model may or must call, independent of dialects."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bridge.errors import RequestError
 from bridge.tool_calls.notation import Tool, Toolbox
 
 ToolName = Annotated[StrictStr, Field(pattern=r"^[\w.:/-]+$", max_length=128)]
-"""The name of a tool that the client offers; its length is no part of the pattern, which would take 12 MB then."""
+"""The name of a client's tool; its length is not part of the pattern, which would then take 12 MB."""
 ToolParameters = Annotated[dict[str, Any] | None, BeforeValidator(lambda given: given if given else None)]
-"""JSON Schema of a tool's arguments; what of it is odd, or not understood, asks for nothing."""
+"""JSON Schema of a tool's arguments; invalid or unsupported parts of it are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolChoice:
-    """What the client says about calls; `param` is the field in which it says it."""
+    """The client's options for calls; `param` is the field that they come from."""
 
     mode: Literal["auto", "none", "required"] = "auto"
     named: str = ""
@@ -30,12 +30,12 @@ class ToolChoice:
 
 
 def make_toolbox(tools: Sequence[Tool], choice: ToolChoice) -> Toolbox | None:
-    """Return the tools that the model may use, or None where there are none; raise a `RequestError`."""
+    """Return the tools that the model may use, or None without any; raise a `RequestError` for a bad choice."""
     if choice.named and choice.named not in {tool.name for tool in tools}:
         message = f"There is no tool {choice.named[:80]!r} among the tools of this request."
         raise RequestError(message, param=choice.param)
     if choice.mode == "required" and not tools:
-        raise RequestError("A tool call can only be required where tools are given.", param=choice.param)
+        raise RequestError("A tool call can only be required if the request has tools.", param=choice.param)
     if not tools or choice.mode == "none":
         return None
     return Toolbox(tuple(tools), choice.mode == "required", choice.named, choice.parallel)

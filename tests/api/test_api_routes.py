@@ -89,7 +89,7 @@ async def test_a_path_that_is_not_served_is_told_with_what_is(served: Served, pa
     async with served.http.post(URL(path, encoded=True), data=b"{", headers={"content-type": "text/plain"}) as response:
         message = (await response.json())["error"]["message"]
         assert response.status == 404
-    assert message.startswith(f"Nothing is served at POST {path[:200]}. ")
+    assert message.startswith(f"There is no POST {path[:200]}. ")
     assert "POST /v1/chat/completions" in message
     for dialect in ("/v1/responses", "/v1/messages", "/api/chat", "/v1beta/models/{model}:streamGenerateContent"):
         assert f", {dialect}" in message
@@ -129,7 +129,7 @@ async def test_a_wrong_method_is_told_with_the_right_ones(served: Served, method
     async with served.http.request(method, path, data=b"{", headers=headers) as response:
         error = (await response.json())["error"]
         assert (response.status, response.headers["allow"]) == (405, allowed)
-    assert error["message"] == f"{path} takes {allowed}, but not {method}."
+    assert error["message"] == f"{path} allows {allowed}, but not {method}."
 
 
 # Everything else

@@ -240,7 +240,7 @@ def cases() -> list[tuple[tuple[str, Field], str]]:
     return found[:: 1 if FULL else 11]
 
 
-NO_PICTURE = "The model has made no picture"
+NO_PICTURE = "The model generated no picture"
 """What a client is told that asks a model of texts for one."""
 
 

@@ -181,9 +181,9 @@ async def no_certificate(files: CertificateFiles) -> None:
     [
         (locked_key, "has a password"),
         (readable_key, "chmod 600"),
-        (anothers_key, "are no certificate with its key"),
+        (anothers_key, "are not a certificate and its key"),
         (no_key, "Cannot read the file"),
-        (no_certificate, "are no certificate with its key"),
+        (no_certificate, "are not a certificate and its key"),
     ],
 )
 async def test_files_of_no_use_keep_the_bridge_from_starting_and_it_says_why(

@@ -364,4 +364,4 @@ async def test_a_method_that_nobody_knows_is_told_with_the_right_ones(served: Se
     answer = await asyncio.wait_for(reader.read(), LIMIT)
     writer.close()
     assert b"allow: delete, get, head\r\n" in answer.lower()
-    assert b"/v1/files/x takes DELETE, GET, HEAD, but not BREW." in answer
+    assert b"/v1/files/x allows DELETE, GET, HEAD, but not BREW." in answer

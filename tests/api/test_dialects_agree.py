@@ -188,7 +188,7 @@ async def test_the_same_chat_is_the_same_answer_in_every_dialect(
     assert {name: answer for name, answer in answers.items() if answer != first} == {}
 
 
-CHANGED = "The site has changed text of its answer that was given out already"
+CHANGED = "The site has changed text of its answer that was already sent"
 CHANGES: dict[str, tuple[tuple[Text | Rewritten, ...], str, str | None]] = {
     "what was given out": ((Text("Rain is"), Rewritten("Snow is cold.")), "Snow is cold.", None),
     "twice": ((Text("Rain"), Rewritten("Snow"), Rewritten("Hail.")), "Hail.", None),

@@ -33,7 +33,7 @@ async def test_what_has_no_effect_is_named(served: Served) -> None:
 
 async def test_a_model_that_has_made_no_picture_is_told_with_its_words(served: Served) -> None:
     served.backend.script = (Opened(), Text("I cannot\ndraw."), Finish())
-    with pytest.raises(openai.APIStatusError, match=r"has made no picture, and says: I cannot\\ndraw\.") as failed:
+    with pytest.raises(openai.APIStatusError, match=r"generated no picture and says: I cannot\\ndraw\.") as failed:
         await served.openai.with_options(max_retries=0).images.generate(model="deepseek", prompt="A cat")
     assert failed.value.status_code == 502
 

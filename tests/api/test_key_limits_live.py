@@ -62,7 +62,7 @@ async def test_what_a_key_used_on_an_account_outlives_a_restart_and_changed_limi
         assert row["prompt_tokens"] > 0
         assert row["completion_tokens"] > 0
         async with served(tmp_path, site, chromium) as run:
-            with pytest.raises(RateLimitError, match="requests_per_day lets the key 'ci' begin 1 chats a day"):
+            with pytest.raises(RateLimitError, match="requests_per_day allows the key 'ci' to begin 1 chats per day"):
                 await ask(run, text, "Again")
             await asyncio.to_thread(store.change, key.id, {"requests_per_day": None, "accounts": ["carol"]})
             assert "None of the accounts here is allowed to the key 'ci'" in await until_noticed(run, text)

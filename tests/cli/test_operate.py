@@ -130,8 +130,8 @@ async def test_each_command_does_with_an_account_what_it_says(home: Home, served
         ("pause", "alice"): ("pause alice", "no new chats"),
         ("resume", "alice"): ("resume alice", "alice is ready"),
         ("reopen", "bob"): ("reopen bob", "bob"),
-        ("rename", "alice", "al"): ("rename to al: alice", "alice is called al now"),
-        ("remove", "bob", "--yes"): ("remove bob", "bob is removed"),
+        ("rename", "alice", "al"): ("rename to al: alice", "alice is now called al"),
+        ("remove", "bob", "--yes"): ("remove bob", "bob was removed"),
     }
     for words, (done, said) in wanted.items():
         ended = await home.run("accounts", *words, *at(served))

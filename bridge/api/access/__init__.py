@@ -1,1 +1,1 @@
-"""Who may call the endpoint and the admin API: keys, sessions, origins, hosts; may import chat, storage."""
+"""Access control of the endpoint and the admin API: keys, sessions, origins, hosts; may import chat, storage."""

@@ -1,7 +1,7 @@
-"""Lets pages of the web origins that the settings name call the endpoint; every other page stays refused.
+"""Allows pages of the web origins in the settings to call the endpoint; all other pages are refused.
 
-For such a page the guard is shown the request without what gives it away as another site's; a key is still asked for,
-and no session counts: neither the dashboard nor the admin API is for other pages.
+For such a page the guard gets the request without the headers of a cross-origin request. A key is still required, and
+cookies are removed, so no session counts: neither the dashboard nor the admin API is open to other pages.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 from bridge.api.access.guard import Guard
 
 AGE = "600"
-"""Seconds that a browser may remember what it was told."""
+"""Seconds for which a browser may cache the answer to a preflight request."""
 METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
 EXPOSED = ", ".join(
     (
@@ -33,7 +33,7 @@ HEADER_NAMES = re.compile(r"[\w-]+(?: ?, ?[\w-]+)*", re.ASCII)
 
 
 class Origins:
-    """The origins whose pages may call; for all others, and for what those send, there is the guard."""
+    """The middleware for pages of the allowed origins, in front of the guard."""
 
     def __init__(self, origins: Collection[str], guard: Guard) -> None:
         self._allowed = frozenset(origin.rstrip("/").lower() for origin in origins)
@@ -41,7 +41,7 @@ class Origins:
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Let a request through the guard, or answer what a browser asks before a page of these origins calls."""
+        """Pass a request to the guard, or answer the preflight request of an allowed origin."""
         if not self._allows(request):
             return await self._guard.check(request, handler)
         if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
@@ -52,13 +52,13 @@ class Origins:
             plain.popall(name, None)
 
         async def passed(judged: web.Request) -> web.StreamResponse:
-            request.update(judged)  # what the guard has noted on it
+            request.update(judged)  # the guard's notes
             return await handler(request)
 
         return await self._guard.check(request.clone(headers=plain), passed)
 
-    async def tell(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Tell the browser that the page may read the response."""
+    async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Add the headers that allow the page to read the response."""
         if self._allowed:
             response.headers.add(hdrs.VARY, hdrs.ORIGIN)
         if self._allows(request):

@@ -1,4 +1,4 @@
-"""What a key may ask for, by its limits as they are at this moment: on which models, how much, how soon."""
+"""What a key may request under its current limits: which models, how much, and by when."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from bridge.errors import BridgeError, PermissionDenied, RequestError
 from bridge.storage.api_keys import Key
 
 DEADLINE = "x-bridge-deadline"
-"""The header by which a client says in how many seconds its chat must have an account."""
+"""The header with the seconds within which a chat must have an account."""
 LONGEST_DEADLINE = 86_400.0
 
 Find = Callable[[str], Model]
-"""Returns the model of a name; raises `UnknownModel`."""
+"""Returns the model with a name; raises `UnknownModel`."""
 
 
 class KeyPolicy:
-    """Decides by the keys of `access`; without them nothing is limited."""
+    """Applies the limits of the keys in `access`; without it nothing is limited."""
 
     def __init__(self, access: Credentials | None = None, limiter: RateLimiter | None = None) -> None:
         self._access = access
         self.limiter = limiter or RateLimiter(self._named)
 
     def caller_of(self, request: web.Request) -> Caller:
-        """Return whose chat a request is: its key's, its session's, or that of who brings a login along."""
+        """Return the caller of a request: its key, the key of its session, or the client of its userTokens."""
         if tokens := request.get(TOKENS):
             return Caller("token " + sha256("\n".join(tokens).encode()).hexdigest()[:12], "a userToken")
         key, session = request.get(KEY), request.get(SESSION)
@@ -45,22 +45,22 @@ class KeyPolicy:
         return Caller(known.id, known.name, limits.share, limits.parallel, tuple(limits.accounts))
 
     def may_use(self, caller: Caller, model: Model, find: Find) -> bool:
-        """Tell whether the key may use a model; one that is allowed allows what it switches on."""
+        """Tell whether the key may use a model; an allowed model includes the switches that it turns on."""
         known = self._named(caller.id)
         if known is None or not known.limits.models:
             return True
         for name in known.limits.models:
-            with suppress(BridgeError):  # no account serves it any more
+            with suppress(BridgeError):  # no account serves this model any more
                 if includes(find(name), model):
                     return True
         return False
 
     def check(self, caller: Caller, model: Model, chats: int, find: Find) -> None:
-        """Raise `PermissionDenied` for a model that is not allowed, and `KeyLimitReached` where a limit is reached."""
+        """Raise `PermissionDenied` for a model that is not allowed, and `KeyLimitReached` at a limit."""
         if not self.may_use(caller, model, find):
             allowed = ", ".join(self._limits_models(caller))
             raise PermissionDenied(
-                f"The model '{model.id[:80]}', with what the request switches on, is not allowed to {caller};"
+                f"The model '{model.id[:80]}' with the request's switches is not allowed for {caller};"
                 f" allowed: {allowed}.",
                 param="model",
             )
@@ -75,7 +75,7 @@ class KeyPolicy:
 
 
 def deadline_of(request: web.Request) -> float | None:
-    """Return in how many seconds the chat must have an account; None where the client does not say it."""
+    """Return the seconds within which the chat must have an account; None if the client sets none."""
     given = request.headers.get(DEADLINE)
     if given is None:
         return None
@@ -85,7 +85,7 @@ def deadline_of(request: web.Request) -> float | None:
         seconds = math.nan
     if not 0 < seconds <= LONGEST_DEADLINE:
         raise RequestError(
-            f"The header {DEADLINE} must be the seconds in which the chat must have an account:"
+            f"The header {DEADLINE} must be the seconds within which the chat must have an account:"
             f" above 0, and at most {LONGEST_DEADLINE:g}.",
             param=DEADLINE,
         )

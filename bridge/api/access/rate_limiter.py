@@ -1,11 +1,11 @@
-"""Holds each key to its limits on requests and tokens, which may change at any time, and records what chats used.
+"""Enforces the limits of keys on requests and tokens, which may change at any time, and records the usage of chats.
 
-A chat counts from the moment it is let in. The tokens of its prompt are reserved before it is sent, those of its answer
-are added at its end, so an answer may exceed the limit, and later chats wait for that. A chat that sent nothing gives
-its tokens back.
+A chat counts from its admission. The tokens of its prompt are reserved before it is sent, those of its answer are added
+at its end, so an answer may exceed the limit, and later chats wait for that. A chat that sent nothing gives its tokens
+back.
 
-Where several nodes count together (`shared`) their common count decides, and the own one where they cannot be asked, or
-have lost theirs.
+If several nodes count together (`shared`), their common count decides; the node's own count decides while the common
+one is unavailable or lost.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from bridge.storage.usage_file import ChatUsage
 from bridge.telemetry import ChatEnded, Fact
 
 AGAIN = "-again"
-"""What the id of a chat ends in by which the bridge itself asks once more; it belongs to the chat before."""
+"""Suffix of the id of a chat in which the bridge itself asks the model again; it belongs to the first chat."""
 
 
 class CountedChat:
-    """What one chat has cost so far, all attempts at its answer together."""
+    """The tokens of one chat so far, over all attempts at its answer."""
 
     def __init__(self, limiter: RateLimiter, request: ChatRequest, at: float) -> None:
         self._limiter, self._request, self.at = limiter, request, at
         self.shared_at: float | None = None
-        """When the nodes have counted the tokens of the prompt together; None where they have not."""
+        """When the common count included the tokens of the prompt; None if it did not."""
         self.prompt = self.completion = 0
         self.is_complete = False
         """Whether the answer was counted to its end; until then `completion` is an estimate."""
@@ -49,17 +49,17 @@ class CountedChat:
         return self._sends > 0 or self._attempts == 0
 
     async def reserve(self, prompt: int) -> None:
-        """Count the tokens of the prompt; raise `KeyLimitReached` where the key has not as many left."""
+        """Count the tokens of the prompt; raise `KeyLimitReached` if the key has not as many left."""
         self.shared_at = await self._limiter.admit(self._request.caller, 0, prompt, needed=prompt)
         self.prompt = prompt
         self._limiter.add_tokens(self._request.caller.id, self.at, prompt)
 
     def answered(self, usage: Usage) -> None:
-        """Take the count of a complete answer."""
+        """Note the usage of a complete answer."""
         self.completion, self.is_complete = usage.completion, True
 
     def ended(self, fact: ChatEnded) -> None:
-        """Take how an attempt has ended."""
+        """Note the end of an attempt."""
         self.account = fact.account or self.account
         self._attempts += 1
         self._sends += "sent" in fact.marks
@@ -68,7 +68,7 @@ class CountedChat:
 
 
 class RateLimiter:
-    """The usage of all keys; a sink of facts, which tell on which account a chat was, and how it ended."""
+    """The usage of all keys; a telemetry sink that learns from facts the account of a chat and how it ended."""
 
     def __init__(
         self,
@@ -78,55 +78,55 @@ class RateLimiter:
     ) -> None:
         self._key_of, self._record, self._clock = key_of, record, clock
         self.shared: SharedUsage | None = None
-        """What several nodes count together."""
+        """The common count of several nodes."""
         self._keys: dict[str, KeyUsage] = {}
         self._open: dict[str, CountedChat] = {}
 
     def __call__(self, fact: Fact) -> None:
-        """Take a fact."""
+        """Note the end of an attempt from its fact."""
         if isinstance(fact, ChatEnded) and (chat := self._open.get(fact.chat.partition(AGAIN)[0])) is not None:
             chat.ended(fact)
 
     def restore(self, minutes: Iterable[tuple[int, str, int, int]]) -> None:
-        """Add what was used before the start: by minute and by key id, the chats and tokens."""
+        """Add the usage before the start: tuples of minute, key id, chats and tokens."""
         now = self._clock()
         for minute, key, chats, tokens in minutes:
-            at = min(minute + MINUTE - 1, now)  # the last moment at which it may have been
+            at = min(minute + MINUTE - 1, now)  # the latest possible moment
             self._usage(key).add_requests(at, chats)
             self._usage(key).add_tokens(at, tokens)
 
     def check(self, caller: Caller, chats: int = 1) -> None:
-        """Raise `KeyLimitReached` where a key may not begin that many chats now."""
+        """Raise `KeyLimitReached` if a key may not begin that many chats now."""
         self._check_all(caller, chats, 1)
 
     async def admit(self, caller: Caller, requests: int, tokens: int, *, needed: int) -> float | None:
-        """Have all nodes count requests and tokens; raise `KeyLimitReached` where those, or the `needed`, have no room.
+        """Add to the common count; raise `KeyLimitReached` if the requests and the `needed` tokens do not fit.
 
-        Return when the nodes have counted the tokens. The own count is the caller's task, with no await before it.
+        Returns when the common count included the tokens. The caller adds to the own count, with no await in between.
         """
         self._check_all(caller, requests, needed)
         limits = self._limits(caller.id)
         if self.shared is None or limits is None:
             return None
-        if not any(limits.values()):  # there is nothing to wait for
+        if not any(limits.values()):  # without limits there is no need to wait for the nodes
             self.shared.add(caller.id, requests, tokens)
             return None
         taken = await self.shared.take(caller.id, limits, requests, tokens, needed)
         if isinstance(taken, Refused):
             raise _reached(caller, taken.name, limits[taken.name] or 0, taken.used, taken.wait)
         if isinstance(taken, Late):
-            self._check_all(caller, requests, needed)  # others may have come in the meantime
+            self._check_all(caller, requests, needed)  # other chats may have been counted in the meantime
             self.shared.add(caller.id, requests, tokens, late=taken)
             return None
         return taken
 
     def add_tokens(self, key: str, at: float, tokens: int) -> None:
-        """Count tokens of the key of that id, or take them back."""
+        """Count tokens of the key with that id; a negative number takes tokens back."""
         self._usage(key).add_tokens(at, tokens)
 
     @asynccontextmanager
     async def counted(self, request: ChatRequest) -> AsyncIterator[CountedChat]:
-        """Count a chat while this is entered; raise `KeyLimitReached` where its key may not begin one now."""
+        """Count a chat within the context; raise `KeyLimitReached` if its key may not begin one now."""
         await self.admit(request.caller, 1, 0, needed=1)
         at = self._clock()
         self._usage(request.caller.id).add_requests(at, 1)
@@ -138,18 +138,18 @@ class RateLimiter:
             self._settle(request, chat)
 
     def left(self, caller: Caller) -> RateLimits:
-        """Return what is left for a key, of each kind by the limit of which least is left."""
+        """Return what is left for a key, for each kind by the limit with the least left."""
         return RateLimits(self._least(caller.id, REQUESTS), self._least(caller.id, TOKENS))
 
     def used(self, key: str) -> dict[str, int]:
-        """Return how much the key of that id has used, by the names of the limits."""
+        """Return the usage of the key with that id, by the names of the limits."""
         usage, now = self._usage(key), self._clock()
         shared = (self.shared.used(key) if self.shared is not None else None) or {}
         own = {name: usage.window(name).used(now) for name in WINDOWS}
         return {name: max(amount, shared[name].amount) if shared else amount for name, amount in own.items()}
 
     def _settle(self, request: ChatRequest, chat: CountedChat) -> None:
-        """Count the tokens of an answer, or take those of a prompt back that was not sent, and record the chat."""
+        """Count the tokens of the answer, or take back those of a prompt that was not sent, and record the chat."""
         caller = request.caller
         if chat.is_sent:
             self.add_tokens(caller.id, self._clock(), chat.completion)
@@ -195,7 +195,7 @@ class RateLimiter:
         return min(own, RateLimit(limit, max(limit - shared[name].amount, 0), shared[name].reset), key=_remaining)
 
     def _limits(self, key: str) -> Mapping[str, int | None] | None:
-        """Return the limits of a key by their names; None for who cannot have any."""
+        """Return the limits of a key by their names; None for a caller without a key."""
         if self._key_of(key) is None:
             return None
         return {name: self._limit(key, name) for name in WINDOWS}
@@ -206,7 +206,7 @@ class RateLimiter:
         return limit
 
     def _usage(self, key: str) -> KeyUsage:
-        """Return what a key has used; nothing is remembered of keys that cannot have a limit."""
+        """Return the usage of a key; that of callers without a key is not kept."""
         if (found := self._keys.get(key)) is not None:
             return found
         if self._key_of(key) is None:
@@ -220,12 +220,12 @@ def _remaining(limit: RateLimit) -> int:
 
 
 def _reached(caller: Caller, name: str, limit: int, used: int, wait: float) -> KeyLimitReached:
-    """Return the error for a limit that has no room for `wait` seconds."""
-    rest = f"{used} are used; there is room again in {rounded_up(wait)}"
+    """Return the error for a limit that is exhausted for `wait` seconds."""
+    rest = f"{used} are used; try again in {rounded_up(wait)}"
     return KeyLimitReached(f"{_allowed(caller, name, limit)}, of which {rest}.", retry_after=wait)
 
 
 def _allowed(caller: Caller, name: str, limit: int) -> str:
     kind, _, span = name.partition("_per_")
     what = "begin" if kind == "requests" else "use"
-    return f"The limit {name} lets {caller} {what} {limit} {kind.replace('requests', 'chats')} a {span}"
+    return f"The limit {name} allows {caller} to {what} {limit} {kind.replace('requests', 'chats')} per {span}"

@@ -1,6 +1,6 @@
-"""Who is signed in to the dashboard: sessions, and the one-time tokens that open one; in memory, and only so many.
+"""The sessions of the dashboard, and the one-time tokens that open one; in memory, and bounded in number.
 
-A session hangs on the key by which it was opened: where that is revoked, it ends as well.
+A session belongs to the key with which it was opened, and ends when that key is revoked.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from bridge.storage.key_files import digest_of
 MOST_SESSIONS = 200
 MOST_TOKENS = 50
 TOKEN_LIFE = 600.0
-"""Seconds in which a one-time token can be used."""
+"""Seconds for which a one-time token is valid."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Somebody who is signed in, by the key of the id `key`; `csrf` must come with whatever changes something."""
+    """A session opened with the key of the id `key`; requests that change something must send its `csrf` token."""
 
     id: bytes = field(repr=False)
     key: str
     csrf: str = field(repr=False)
     ends: float
-    """When it is over, as a Unix time."""
+    """When the session ends, as a Unix time."""
 
     @property
     def expires(self) -> datetime:
-        """Return when it is over."""
+        """Return when the session ends."""
         return datetime.fromtimestamp(self.ends, UTC)
 
 
 class Sessions:
-    """The open sessions, each found by its cookie, and the tokens that are not used yet; the oldest make room."""
+    """The open sessions by their cookies, and the unused tokens; the oldest are dropped first."""
 
     def __init__(self, hours: float, clock: Callable[[], float] = time.time) -> None:
         self._life = hours * HOUR
@@ -49,7 +49,7 @@ class Sessions:
         self._tokens: dict[bytes, tuple[str, float]] = {}
 
     def open(self, key: str) -> tuple[str, Session]:
-        """Open a session for who has that key; return its cookie, too."""
+        """Open a session for a key; return its cookie and the session."""
         cookie = secrets.token_urlsafe(32)
         session = Session(digest_of(cookie), key, secrets.token_urlsafe(32), self._clock() + self._life)
         self._open[session.id] = session
@@ -57,12 +57,12 @@ class Sessions:
         return cookie, session
 
     def find(self, cookie: str) -> Session | None:
-        """Return the session of that cookie, unless it is over."""
+        """Return the session of a cookie, unless it has ended."""
         session = self._open.get(digest_of(cookie)) if cookie else None
         return session if session is not None and self.is_open(session) else None
 
     def is_open(self, session: Session) -> bool:
-        """Tell whether a session goes on."""
+        """Tell whether a session is still open; close it if its time is over."""
         if self._clock() >= session.ends:
             self.close(session)
         return session.id in self._open
@@ -72,14 +72,14 @@ class Sessions:
         self._open.pop(session.id, None)
 
     def invite(self, key: str) -> tuple[str, datetime]:
-        """Return a token that opens one session for who has that key, and until when."""
+        """Return a token that opens one session for a key, and when the token expires."""
         token, ends = secrets.token_urlsafe(32), self._clock() + TOKEN_LIFE
         self._tokens[digest_of(token)] = key, ends
         _make_room(self._tokens, MOST_TOKENS)
         return token, datetime.fromtimestamp(ends, UTC)
 
     def redeem(self, token: str) -> str | None:
-        """Return the key for which a token was given out, and take it back; None where it is not known any more."""
+        """Return the key of a token and invalidate the token; None if it is unknown or has expired."""
         key, ends = self._tokens.pop(digest_of(token), ("", 0.0))
         return key if self._clock() < ends else None
 

@@ -1,7 +1,7 @@
-"""How much a key has used in the last minute and in the last 24 hours: sliding windows, in steps.
+"""Usage of a key in the last minute and in the last 24 hours: sliding windows, in steps.
 
-These are not a library's: what an answer costs is known only after it was allowed, a reservation may be given back, and
-the window of a day outlives a restart because it is filled from the record of usage.
+No library is used because the cost of an answer is known only after it was admitted, a reservation may be given back,
+and the window of a day survives a restart, being filled from the record of usage.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from bridge.durations import DAY, MINUTE
 
 
 class UsageWindow:
-    """The amounts of the last `span` seconds, in steps of which each counts until its last moment is that old."""
+    """The amounts of the last `span` seconds, in steps; a step counts until its end is `span` seconds old."""
 
     def __init__(self, span: float, step: float) -> None:
         self._span, self._step = span, step
         self._steps: dict[int, int] = {}
-        """The amount of each step, by its number, the oldest first; at most `span / step` of them and one more."""
+        """The amount of each step by its number, the oldest first; at most `span / step + 1` of them."""
         self._used = 0
 
     def add(self, at: float, amount: int) -> None:
-        """Add an amount that was used at that time; a negative one takes back what was added for the same time."""
+        """Add an amount that was used at that Unix time; a negative one takes back what was added for the same time."""
         number = int(at // self._step)
         self._steps[number] = self._steps.get(number, 0) + amount
         self._used += amount
 
     def used(self, now: float) -> int:
-        """Return the amount that counts now."""
+        """Return the amount within the window."""
         for number in list(self._steps):
             if self._ends(number) > now:
                 break
@@ -36,7 +36,7 @@ class UsageWindow:
         return self._used
 
     def fits_in(self, amount: int, limit: int, now: float) -> float:
-        """Return after how many seconds `amount` more is within the limit, if nothing else is added until then."""
+        """Return the seconds until `amount` more is within the limit, if nothing else is added."""
         over = self.used(now) + amount - limit
         if over <= 0:
             return 0.0
@@ -47,7 +47,7 @@ class UsageWindow:
         return self.empty_in(now)
 
     def empty_in(self, now: float) -> float:
-        """Return after how many seconds nothing counts any more."""
+        """Return the seconds until the window is empty, if nothing else is added."""
         self.used(now)
         return max((self._ends(number) - now for number in self._steps), default=0.0)
 
@@ -74,11 +74,11 @@ class KeyUsage:
         return found
 
     def add_requests(self, at: float, count: int) -> None:
-        """Add chats that were begun at that time."""
+        """Add chats that began at that Unix time."""
         self.requests_per_minute.add(at, count)
         self.requests_per_day.add(at, count)
 
     def add_tokens(self, at: float, count: int) -> None:
-        """Add tokens that were used at that time, or take them back."""
+        """Add tokens that were used at that Unix time, or take them back."""
         self.tokens_per_minute.add(at, count)
         self.tokens_per_day.add(at, count)

@@ -1,3 +1,3 @@
-"""What the operator may ask and do below `/admin/api/`;
+"""The operator's API below `/admin/api/`;
 may import api, chat, dashboard, liveview, monitor, sites, storage.
 """

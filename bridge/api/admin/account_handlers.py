@@ -1,4 +1,4 @@
-"""Handlers that list the accounts, and act on one of them."""
+"""Handlers that list the accounts and act on one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RenameForm(Form):
 
 
 class Accounts:
-    """The handlers."""
+    """Handlers of the accounts."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -37,24 +37,28 @@ class Accounts:
         """Return the routes."""
         control = self._parts.control
         actions: tuple[tuple[str, str, Action, Callable[[Account], str]], ...] = (
-            ("check", "Look at once how the account stands; nothing is sent", control.check, _standing),
-            ("pause", "Give the account no new chats until it is resumed", control.pause, _paused),
-            ("resume", "Give a paused account chats again", control.resume, _standing),
-            ("wake", "Open a sleeping account now", control.wake, _standing),
+            ("check", "Check the state of the account now; sends nothing", control.check, _state),
+            ("pause", "Stop giving the account new chats until it is resumed", control.pause, _paused),
+            ("resume", "Let a paused account take chats again", control.resume, _state),
+            ("wake", "Open the page of a sleeping account now", control.wake, _state),
             ("sleep", "Close the account's page until a chat needs the account", control.sleep, _put_to_sleep),
-            ("reopen", "Close the account and open it again from its stored login", control.reopen, _opened_anew),
-            ("renew", "Put a new page in the place of the account's page", control.renew, _renewed),
+            ("reopen", "Close the account and open it again from its stored login", control.reopen, _reopened),
+            ("renew", "Replace the account's page with a new one", control.renew, _renewed),
         )
         return (
-            Operation("GET", PATH, "List the accounts, and how each stands", self.all),
+            Operation("GET", PATH, "List the accounts and their states", self.all),
             *(
                 Operation("POST", f"{ONE}/{word}", summary, self._action(act, tell))
                 for word, summary, act, tell in actions
             ),
-            Operation("POST", f"{ONE}/rename", "Give the account another name", self.rename, RenameForm),
+            Operation("POST", f"{ONE}/rename", "Rename the account", self.rename, RenameForm),
             Operation("DELETE", ONE, "Close the account and delete its stored login", self.remove),
             Operation(
-                "POST", f"{ONE}/bundle", "Download how the account's page looks", self.bundle, answer="application/zip"
+                "POST",
+                f"{ONE}/bundle",
+                "Download a diagnostic bundle of the account's page",
+                self.bundle,
+                answer="application/zip",
             ),
             Operation("GET", f"{ONE}/thumbnail", "Return a picture of the page", self.thumbnail, answer="image/jpeg"),
         )
@@ -65,16 +69,16 @@ class Accounts:
         return as_json({"accounts": self._parts.monitor.described()})
 
     async def rename(self, request: web.Request) -> web.StreamResponse:
-        """Give the account another name."""
+        """Rename the account."""
         name, given = request.match_info["name"], await self._parts.body(request, RenameForm)
         account = await self._parts.control.rename(name, given.to)
-        return self._answer(account, f"{name} is called {account.name} now.")
+        return self._answer(account, f"{name} is now called {account.name}.")
 
     async def remove(self, request: web.Request) -> web.StreamResponse:
         """Remove the account."""
         name = request.match_info["name"]
         await self._parts.control.remove(name)
-        return as_json({"message": f"{name} is removed, and its stored login is deleted."})
+        return as_json({"message": f"{name} was removed, and its stored login was deleted."})
 
     async def bundle(self, request: web.Request) -> web.StreamResponse:
         """Write a diagnostic bundle, and return it."""
@@ -82,11 +86,11 @@ class Accounts:
         return download(bundle.data, f"{bundle.name}.zip")
 
     async def thumbnail(self, request: web.Request) -> web.StreamResponse:
-        """Return the picture."""
+        """Return a picture of the account's page."""
         name = request.match_info["name"]
         picture = await self._parts.control.thumbnail(name)
         if picture is None:
-            raise UnknownAccount(f"{name} has no open page just now.")
+            raise UnknownAccount(f"{name} has no open page now.")
         return web.Response(body=picture, content_type="image/jpeg")
 
     def _action(
@@ -103,7 +107,7 @@ class Accounts:
         return as_json({"account": describe(account, running.get(account.name)), "message": message})
 
 
-def _standing(account: Account) -> str:
+def _state(account: Account) -> str:
     return f"{account}."
 
 
@@ -116,7 +120,7 @@ def _put_to_sleep(account: Account) -> str:
     return f"{account.name} is closed as soon as its chat has ended." if account.is_busy else f"{account}."
 
 
-def _opened_anew(account: Account) -> str:
+def _reopened(account: Account) -> str:
     return f"{account.name} is opened again as soon as its chat has ended." if account.is_busy else f"{account}."
 
 

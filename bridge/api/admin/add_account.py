@@ -1,4 +1,4 @@
-"""The handler that adds an account by a login from elsewhere: a token, a storage state, or a profile file."""
+"""The handler that adds an account from an existing login: a token, a storage state, or a profile file."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ WAYS = ("token", "storage_state", "profile")
 
 
 class AddForm(Form):
-    """The account, and one of `token`, `storage_state` (Playwright's form) and `profile` (base64 of an `.age` file).
+    """The account, and exactly one of `token`, `storage_state` (Playwright's form) and `profile` (base64 of `.age`).
 
-    `profile_key` is the text of the key file of the machine that the profile is from, unless the keys are the same.
+    `profile_key` is the text of the other machine's key file, unless both machines have the same key.
     """
 
     name: Annotated[StrictStr, Field(min_length=1, max_length=64)]
@@ -36,14 +36,14 @@ class AddForm(Form):
 
 
 class Add:
-    """The handler."""
+    """Handler that adds an account."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
     def operations(self) -> Sequence[Operation]:
         """Return the route."""
-        return (Operation("POST", PATH, "Add an account by a login that was made elsewhere", self.add, AddForm),)
+        return (Operation("POST", PATH, "Add an account from an existing login", self.add, AddForm),)
 
     async def add(self, request: web.Request) -> web.StreamResponse:
         """Import the login, and open the account."""
@@ -52,12 +52,12 @@ class Add:
             raise RequestError(f"Send exactly one of {', '.join(WAYS)}.", param="token")
         if self._parts.optional.imports is None:
             raise RequestError("This bridge does not import logins.")
-        message = await _taken_in(self._parts.optional.imports, given)
+        message = await _imported(self._parts.optional.imports, given)
         account = await self._parts.control.add(given.name)
         return as_json({"account": describe(account), "message": f"{message} {account}."}, 201)
 
 
-async def _taken_in(imports: LoginImport, given: AddForm) -> str:
+async def _imported(imports: LoginImport, given: AddForm) -> str:
     if given.token is not None:
         return await imports.token(given.name, given.site, given.url, given.token)
     if given.storage_state is not None:

@@ -1,4 +1,4 @@
-"""What the handlers of the admin API share: their dependencies, and the reading of bodies."""
+"""The dependencies of the admin API's handlers, and reading of request bodies."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from bridge.telemetry import Sink
 
 
 class Form(BaseModel):
-    """A JSON body; an unknown field is an error, and no error quotes the body."""
+    """A JSON body; unknown fields are errors, and errors never quote the body."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -48,7 +48,7 @@ async def _examine_nothing(*_: str) -> Sequence[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class OptionalParts:
-    """The optional parts of a running bridge; None where one is turned off."""
+    """The optional parts of a running bridge; None for one that is turned off."""
 
     examine: Examine = _examine_nothing
     examine_site: ExamineSite = _examine_nothing
@@ -57,7 +57,7 @@ class OptionalParts:
     live: LiveViews | None = None
     responses: ResponseStore | None = None
     emit: Sink = lambda _: None
-    """Takes the facts of the HTTP side."""
+    """The telemetry sink for facts of the HTTP side."""
     metrics: Metrics | None = None
     limiter: RateLimiter | None = None
     usage: UsageRecord | None = None
@@ -84,7 +84,7 @@ class Parts:
 
 
 def as_json(body: Any, status: int = 200) -> web.Response:
-    """Return an answer."""
+    """Return a JSON response."""
     return web.Response(body=dump(body), status=status, content_type="application/json")
 
 

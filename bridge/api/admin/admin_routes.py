@@ -1,4 +1,4 @@
-"""All routes of the admin API: the router and the OpenAPI document are made from this one list."""
+"""All routes of the admin API, from which the router and the OpenAPI document are generated."""
 
 from __future__ import annotations
 

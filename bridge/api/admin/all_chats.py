@@ -1,5 +1,5 @@
-"""The chats of all nodes for an operator. A chat is listed by the node whose account had it, and its texts are kept by
-the node that its client asked; so what this node has not is looked for on each of the others.
+"""The chats of all nodes for an operator. The node whose account had a chat lists it, and the node that got the
+client's request keeps its texts, so what this node lacks is requested from each of the others.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from bridge.settings import MEBIBYTE
 SUBJECT = "chats"
 T = TypeVar("T")
 PIECE = MEBIBYTE // 4
-"""Bytes of an archive that are read at a time."""
+"""Bytes of an archive to read at a time."""
 
 
 class AllChats:
-    """The chats of this node, and with `nodes` those of the others."""
+    """The chats of this node and, with `nodes`, of the others."""
 
     def __init__(self, own: OwnChats, nodes: OtherNodes | None = None) -> None:
         self._own = own
@@ -32,11 +32,11 @@ class AllChats:
             nodes.serve(SUBJECT, self._read)
 
     async def recent(self, limit: int, before: str | None) -> tuple[list[dict[str, Any]], list[str]]:
-        """Return the chats that ended before the one of that id, the newest first, and the nodes that did not tell."""
+        """Return the chats that ended before that one, the newest first, and the nodes that did not answer."""
         until = None
         if before is not None:
             until, silent = await self._ended_at(before)
-            if until is None:  # it is forgotten, and with it all that ended before it; or a node that knows it is away
+            if until is None:  # the chat and all before it are forgotten, or the node that knows it is away
                 return [], silent
         own = self._own.recent(limit, until)
         if self._nodes is None:
@@ -66,7 +66,7 @@ class AllChats:
 
     @asynccontextmanager
     async def archive(self, what: str, id: str) -> AsyncGenerator[Path | bytes | AsyncIterator[bytes]]:  # noqa: A002
-        """Open an archive of a chat, which is a file, all of its bytes, or those as another node sends them."""
+        """Open an archive of a chat: a file, its bytes, or a stream of its bytes from another node."""
         try:
             found = await self._own.archive(what, id)
         except NotThere as error:
@@ -80,7 +80,7 @@ class AllChats:
         others = self._others()
         ends = await asyncio.gather(*(_tried(_end_of(node, id_)) for node in others))
         for node, end in zip(others, ends, strict=True):
-            if not isinstance(end, float):  # it is none of those that this node has
+            if not isinstance(end, float):  # this node does not have the chat
                 error = end if isinstance(end, NodeLost) else error
                 continue
             opening = node.read(SUBJECT, what=what, id=id_)
@@ -97,7 +97,7 @@ class AllChats:
         raise error
 
     async def _anywhere(self, do: str, id_: str, own: Awaitable[dict[str, Any]], says: str) -> dict[str, Any]:
-        """Return what this node answers, or the first other one that can; `says` is what is in each such answer."""
+        """Return this node's answer, or the first good one of another node, which must have the text field `says`."""
         try:
             return await own
         except NotThere as error:
@@ -110,13 +110,13 @@ class AllChats:
                         return one
                     failure = one if isinstance(one, NodeLost) else failure
             finally:
-                for asking in asked:  # one node that has it is enough
+                for asking in asked:  # one answer is enough
                     asking.cancel()
                 await asyncio.gather(*asked, return_exceptions=True)
             raise failure from None
 
     async def _ended_at(self, id_: str) -> tuple[float | None, list[str]]:
-        """Return when a chat has ended, if that is known, and the nodes that did not tell."""
+        """Return when a chat has ended, if known, and the nodes that did not answer."""
         if (own := self._own.ended_at(id_)) is not None:
             return own, []
         others = self._others()
@@ -128,7 +128,7 @@ class AllChats:
         return () if self._nodes is None else self._nodes.all()
 
     async def _answer(self, said: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Answer another node about this one's chats."""
+        """Answer another node's request about this node's chats."""
         match said["do"]:
             case "recent":
                 return {"chats": self._own.recent(int(said["limit"]), said["until"])}

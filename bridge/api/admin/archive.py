@@ -10,10 +10,10 @@ UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 
 def download(body: bytes, name: str) -> web.Response:
-    """Return bytes that a browser saves under that name."""
+    """Return a zip file that a browser saves under that name."""
     return web.Response(body=body, content_type="application/zip", headers=attachment(name))
 
 
 def attachment(name: str) -> dict[str, str]:
-    """Return the header that has a browser save the answer under that name."""
+    """Return the header that makes a browser save the response under that name."""
     return {"content-disposition": f'attachment; filename="{UNSAFE.sub("-", name)}"'}

@@ -17,7 +17,7 @@ SHOWN = 200
 
 
 class Figures:
-    """The handlers."""
+    """Handlers of the figures and the log."""
 
     def __init__(self, parts: Parts) -> None:
         self._monitor = parts.monitor
@@ -39,7 +39,7 @@ class Figures:
         return as_json(self._monitor.charts.series(query_parameters.number(request, "hours", DAY, DAY)))
 
     async def log(self, request: web.Request) -> web.StreamResponse:
-        """Return the last lines of the log that match."""
+        """Return the last matching lines of the log."""
         level, search = query_parameters.word(request, "level", LEVELS), query_parameters.text(request, "search")
         limit = int(query_parameters.number(request, "limit", SHOWN, MOST_LINES))
         return as_json({"log": [line(entry) for entry in self._monitor.log.search(level, search, limit)]})

@@ -1,4 +1,4 @@
-"""Handlers that list the last chats, cancel one, and serve the files of one."""
+"""Handlers that list the last chats, cancel a chat, and serve its texts and files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOWN = 100
 
 
 class Chats:
-    """The handlers."""
+    """Handlers of the chats."""
 
     def __init__(self, parts: Parts) -> None:
         self._chats = AllChats(OwnChats(parts), parts.optional.nodes)
@@ -30,11 +30,13 @@ class Chats:
         """Return the routes."""
         archive = "application/zip"
         return (
-            Operation("GET", PATH, "List the chats that have ended, the newest first (`limit`, `before`)", self.all),
-            Operation("GET", ONE, "Return the texts of a chat, where dashboard.history has them kept", self.texts),
-            Operation("DELETE", ONE, "End a chat that waits or runs", self.cancel),
+            Operation("GET", PATH, "List the ended chats, the newest first (`limit`, `before`)", self.all),
+            Operation("GET", ONE, "Return the texts of a chat, if dashboard.history is on", self.texts),
+            Operation("DELETE", ONE, "Cancel a waiting or running chat", self.cancel),
             Operation("GET", f"{ONE}/trace", "Download the trace of a chat", self.trace, answer=archive),
-            Operation("GET", f"{ONE}/bundle", "Download how the page looked", self.bundle, answer=archive),
+            Operation(
+                "GET", f"{ONE}/bundle", "Download the diagnostic bundle of a failed chat", self.bundle, answer=archive
+            ),
             Operation("GET", f"{ONE}/record", "Download the raw streams of a chat", self.record, answer=archive),
         )
 
@@ -53,11 +55,11 @@ class Chats:
         return as_json(await self._chats.cancel(request.match_info["id"]))
 
     async def trace(self, request: web.Request) -> web.StreamResponse:
-        """Return the trace, which is an archive already."""
+        """Return the Playwright trace."""
         return await self._archive(request, "trace")
 
     async def bundle(self, request: web.Request) -> web.StreamResponse:
-        """Return the bundle that was written because the chat failed."""
+        """Return the diagnostic bundle that was written when the chat failed."""
         return await self._archive(request, "bundle")
 
     async def record(self, request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""Handlers that list the nodes of the cluster, and drain one of them; without a cluster there are none."""
+"""Handlers that list the nodes of the cluster and drain one; only a node of a cluster has them."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ ONE = f"{PATH}/nodes/{{node}}"
 
 
 class ClusterNodes:
-    """The handlers."""
+    """Handlers of the nodes."""
 
     def __init__(self, control: ClusterControl) -> None:
         self._control = control
 
     def operations(self) -> Sequence[Operation]:
         """Return the routes."""
-        away = "Have a node give its accounts to the others, each after its running chat, and take none"
+        away = "Hand a node's accounts over to the other nodes, each after its running chat"
         return (
             Operation(
-                "GET", PATH, "List the nodes that share the pool, and the accounts that none of them has", self.all
+                "GET", PATH, "List the nodes that share the pool, and the accounts that no node drives", self.all
             ),
             Operation("POST", f"{ONE}/drain", away, self.drain),
-            Operation("POST", f"{ONE}/undrain", "Let a node have accounts again", self.undrain),
+            Operation("POST", f"{ONE}/undrain", "Let a node take accounts again", self.undrain),
         )
 
     async def all(self, _: web.Request) -> web.StreamResponse:
@@ -41,8 +41,8 @@ class ClusterNodes:
         return await self._drain(request, "{} gives back its accounts, each after its running chat.", is_draining=True)
 
     async def undrain(self, request: web.Request) -> web.StreamResponse:
-        """End that."""
-        return await self._drain(request, "{} may have accounts again.", is_draining=False)
+        """Let the node take accounts again."""
+        return await self._drain(request, "{} may take accounts again.", is_draining=False)
 
     async def _drain(self, request: web.Request, message: str, *, is_draining: bool) -> web.StreamResponse:
         status = await self._control.drain(request.match_info["node"], is_draining=is_draining)

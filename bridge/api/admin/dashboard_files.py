@@ -1,4 +1,4 @@
-"""Serves the dashboard's files, and sets the security headers of all its answers."""
+"""Serves the dashboard's files, and sets the security headers of its responses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HEADERS = {
 
 
 class Page:
-    """The files that exist at the start; no other path is served."""
+    """Serves the files that exist at the start, and no other path."""
 
     def __init__(self, folder: Path = STATIC) -> None:
         self._folder = folder
@@ -41,7 +41,7 @@ class Page:
         self._files = await asyncio.to_thread(_files, self._folder)
 
     def operations(self) -> Sequence[Operation]:
-        """Return the routes; they need neither key nor session: the page itself holds nothing that is anybody's."""
+        """Return the routes, which need neither key nor session, because the files hold no data."""
         served: list[tuple[str, Handler]] = [(path, self.page) for path in PAGES]
         slashed: list[tuple[str, Handler]] = [(f"{path}/", self.without_slash) for path in PAGES]
         nothing = Admission.NOTHING
@@ -58,7 +58,7 @@ class Page:
         return self._found(PAGES[request.path])
 
     async def without_slash(self, request: web.Request) -> web.StreamResponse:
-        """Send the browser to the page's own address, from which alone it finds its files, also behind a prefix."""
+        """Redirect to the page's address without the slash, to which its links are relative, also behind a prefix."""
         query = f"?{request.rel_url.raw_query_string}" if request.query_string else ""
         place = f"../{request.path.rstrip('/').rpartition('/')[2]}{query}"
         return web.Response(status=HTTPStatus.FOUND, headers={hdrs.LOCATION: place})
@@ -78,7 +78,7 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 async def protect(request: web.Request, response: web.StreamResponse) -> None:
-    """Put the headers on every answer below the dashboard's paths, a failure as well."""
+    """Add the headers to every response below the dashboard's paths, including errors."""
     if request.path.startswith(("/dashboard", "/admin")):
         response.headers.update(HEADERS)
     if request.path.startswith("/admin"):

@@ -21,18 +21,18 @@ PATH = "/admin/api/keys"
 
 
 class KeyForm(Form, KeyLimits):
-    """A new key's name, scope (`chat`: the endpoint, `admin`: everything, `metrics`: those alone), and limits."""
+    """A new key's name, scope (`chat`: the endpoint, `admin`: everything, `metrics`: only /metrics), and limits."""
 
     name: Annotated[StrictStr, Field(min_length=1, max_length=LONGEST_NAME)]
     scope: Scope = "chat"
 
 
 class KeyChange(Form, KeyLimits):
-    """The limits that change: null, and an empty list, limit nothing any more; what is not given stays as it is."""
+    """The limits to change; null or an empty list removes a limit, and fields that are not given do not change."""
 
 
 class Keys:
-    """The handlers."""
+    """Handlers of the API keys."""
 
     def __init__(self, parts: Parts) -> None:
         self._access = parts.access
@@ -46,7 +46,7 @@ class Keys:
         return (
             Operation("GET", PATH, "List the API keys; never a key itself", self.all),
             Operation("POST", PATH, "Add an API key, which is shown once", self.add, KeyForm),
-            Operation("PATCH", one, "Change limits of an API key, which count at once", self.change, KeyChange),
+            Operation("PATCH", one, "Change limits of an API key, with immediate effect", self.change, KeyChange),
             Operation("DELETE", one, "Revoke an API key, and end its sessions", self.revoke),
         )
 

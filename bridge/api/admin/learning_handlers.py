@@ -1,4 +1,4 @@
-"""Handlers for the learning of sites: begin one, see how it stands, let the bridge send the prompt, get the file."""
+"""Handlers of site learning: begin, show the state, let the bridge send the prompt, download the file, cancel."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ TOML = "application/toml"
 
 
 class LearningForm(Form):
-    """The address of an empty chat of the site, and what the site is to be called; by default after its address."""
+    """The address of an empty chat of the site, and a name for the site, by default from its address."""
 
     url: Annotated[StrictStr, Field(min_length=1, max_length=500)]
     name: Annotated[StrictStr, Field(min_length=1, max_length=32)] | None = None
 
 
 class LearnSite:
-    """The handlers."""
+    """Handlers of site learning."""
 
     def __init__(self, parts: Parts, learnings: SiteLearnings) -> None:
         self._parts = parts
@@ -36,16 +36,16 @@ class LearnSite:
     def operations(self) -> Sequence[Operation]:
         """Return the routes."""
         return (
-            Operation("GET", PATH, "List the sites that are being learned, or were in the last hour", self.all),
+            Operation("GET", PATH, "List the site learnings of the last hour", self.all),
             Operation("POST", PATH, "Begin to learn a site: open its page for a person", self.begin, LearningForm),
-            Operation("GET", ONE, "Tell how the learning of a site stands, field by field", self.one),
-            Operation("POST", f"{ONE}/send", "Have the bridge send the prompt in the person's place", self.send),
+            Operation("GET", ONE, "Return the state of a site learning, with its fields", self.one),
+            Operation("POST", f"{ONE}/send", "Let the bridge send the prompt instead of the person", self.send),
             Operation("GET", f"{ONE}/file", "Download the site file that was written", self.file, answer=TOML),
-            Operation("DELETE", ONE, "Give the learning of a site up", self.give_up),
+            Operation("DELETE", ONE, "Cancel a site learning", self.give_up),
         )
 
     async def all(self, _: web.Request) -> web.StreamResponse:
-        """List them."""
+        """List the site learnings."""
         return as_json({"learnings": [asdict(one) for one in self._learnings.all()]})
 
     async def begin(self, request: web.Request) -> web.StreamResponse:
@@ -54,7 +54,7 @@ class LearnSite:
         return as_json(asdict(await self._learnings.begin(given.url, given.name)))
 
     async def one(self, request: web.Request) -> web.StreamResponse:
-        """Return the state of one."""
+        """Return the state of a site learning."""
         return as_json(asdict(self._learnings.one(request.match_info["id"])))
 
     async def send(self, request: web.Request) -> web.StreamResponse:
@@ -68,5 +68,5 @@ class LearnSite:
         return web.Response(body=body, content_type=TOML, headers=attachment(f"{name}.toml"))
 
     async def give_up(self, request: web.Request) -> web.StreamResponse:
-        """End one."""
+        """Cancel a site learning."""
         return as_json(asdict(await self._learnings.give_up(request.match_info["id"])))

@@ -1,7 +1,7 @@
-"""The live views over WebSockets, and the remote logins: pictures as binary messages, all else as JSON.
+"""The live views over WebSockets, and the remote logins: pictures as binary messages, everything else as JSON.
 
-A browser sends its cookies with a WebSocket of any site, so the origin must be this very server's; scripts, which send
-none, show an admin key.
+A browser sends its cookies with a WebSocket that any site opens, so the origin must be this server's; scripts, which
+send no cookie, need an admin key.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from bridge.tasks import first
 PATH = "/admin/api/live"
 LOGINS = "/admin/api/logins"
 PING = 15.0
-"""Seconds between two pings; a connection that answers none is closed after half of that."""
+"""Seconds between two pings; a connection without an answer within half of that is closed."""
 LONGEST_REASON = 120
-"""Bytes of the reason for which a connection is closed; the protocol has room for 123."""
+"""Most bytes of the reason in a close frame; the protocol allows 123."""
 SEND_LIMIT = 30.0
-"""Seconds that a viewer has to take a message."""
+"""Seconds that sending one message to a viewer may take."""
 MOVED = 4001
-"""The code with which a connection is closed that the viewer shall open again: the page is elsewhere now."""
+"""Close code that tells the viewer to reconnect, because another node has the page now."""
 
 
 class LoginForm(Form):
@@ -45,7 +45,7 @@ class LoginForm(Form):
 
 
 class Live:
-    """The handlers."""
+    """Handlers of live views and remote logins."""
 
     def __init__(self, parts: Parts, views: LiveViews) -> None:
         self._parts = parts
@@ -60,12 +60,12 @@ class Live:
             ),
             Operation("GET", f"{PATH}/login/{{id}}", "WebSocket: the page of a remote login", self.login, answer=view),
             Operation(
-                "GET", f"{PATH}/learning/{{id}}", "WebSocket: a site's page, learned", self.learning, answer=view
+                "GET", f"{PATH}/learning/{{id}}", "WebSocket: the page of a site learning", self.learning, answer=view
             ),
             Operation("GET", LOGINS, "List the remote logins", self.all),
             Operation("POST", LOGINS, "Begin a remote login", self.begin, LoginForm),
-            Operation("GET", f"{LOGINS}/{{id}}", "Tell how a remote login stands", self.one),
-            Operation("DELETE", f"{LOGINS}/{{id}}", "Give a remote login up", self.give_up),
+            Operation("GET", f"{LOGINS}/{{id}}", "Return the state of a remote login", self.one),
+            Operation("DELETE", f"{LOGINS}/{{id}}", "Cancel a remote login", self.give_up),
         )
 
     async def all(self, _: web.Request) -> web.StreamResponse:
@@ -82,7 +82,7 @@ class Live:
         return as_json(asdict(self._views.login(request.match_info["id"])))
 
     async def give_up(self, request: web.Request) -> web.StreamResponse:
-        """End a login."""
+        """Cancel a login."""
         return as_json(asdict(await self._views.give_up(request.match_info["id"])))
 
     async def account(self, request: web.Request) -> web.StreamResponse:
@@ -94,7 +94,7 @@ class Live:
         return await self._serve(request, self._views.of_login(request.match_info["id"], _viewer(request)))
 
     async def learning(self, request: web.Request) -> web.StreamResponse:
-        """Serve the view of a site that is learned."""
+        """Serve the view of a site learning."""
         return await self._serve(request, self._views.of_learning(request.match_info["id"], _viewer(request)))
 
     async def _serve(
@@ -110,7 +110,7 @@ async def serve_viewer(
     until_signed_out: Coroutine[None, None, None],
     ping: float = PING,
 ) -> web.StreamResponse:
-    """Join a view, and pass on what its viewer sends and gets until one of them ends it."""
+    """Join a view, and relay messages between it and the viewer until one side ends."""
     socket = web.WebSocketResponse(heartbeat=ping, max_msg_size=LARGEST_MESSAGE, compress=False)
     try:
         async with joining as viewer:
@@ -129,7 +129,7 @@ async def serve_viewer(
 
 
 async def _end(request: web.Request, socket: web.WebSocketResponse, why: Exception, code: int) -> None:
-    """Close the connection with the reason; of one that was never open a browser tells its page nothing at all."""
+    """Close the connection with the reason; open it first, because pages cannot see why a WebSocket never opened."""
     if not socket.prepared:
         if not socket.can_prepare(request):
             raise why
@@ -139,7 +139,7 @@ async def _end(request: web.Request, socket: web.WebSocketResponse, why: Excepti
 
 
 def check_origin(request: web.Request) -> None:
-    """Raise `PermissionDenied` where a page of another site asks, or a browser that says not which one."""
+    """Raise `PermissionDenied` for a page of another site, and for a request with neither an origin nor a key."""
     host = request.headers.get(hdrs.HOST, "").lower()
     origins = {origin.lower() for origin in request.headers.getall(hdrs.ORIGIN, ())}
     if not origins and hdrs.AUTHORIZATION in request.headers:
@@ -170,5 +170,5 @@ async def _receive(socket: web.WebSocketResponse, viewer: ViewerChannel) -> None
 
 
 def _viewer(request: web.Request) -> str:
-    """Return what the viewer calls itself, or a name of its connection."""
+    """Return the name that the viewer gives itself, or a unique one."""
     return request.query.get("viewer", "")[:64] or f"#{id(request)}"

@@ -1,4 +1,4 @@
-"""The chats of this node for its operator: those that have ended, their texts and files, the end of one that runs."""
+"""The chats of this node for its operator: ended chats, their texts and files, and cancelling a chat."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bridge.telemetry import ChatEnded
 
 
 class OwnChats:
-    """What this node has; raises `NotThere` for what it has not."""
+    """The chats of this node; raises `NotThere` for what it does not have."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -26,7 +26,7 @@ class OwnChats:
         }
 
     def recent(self, limit: int, until: float | None) -> list[dict[str, Any]]:
-        """Return the chats that ended before a Unix time, the newest first: each as `chat`, and its end as `at`."""
+        """Return the chats that ended before the Unix time `until`, the newest first, as `chat` with its end `at`."""
         chats = (chat for chat in self._parts.monitor.chats.recent() if until is None or chat.at.timestamp() < until)
         return [{"at": one.at.timestamp(), "chat": self._parts.monitor.ended(one)} for one in islice(chats, limit)]
 
@@ -38,26 +38,26 @@ class OwnChats:
     async def texts(self, id: str) -> dict[str, Any]:  # noqa: A002
         """Return the texts of a chat."""
         if self._parts.optional.history is None:
-            raise NotThere("No texts of chats are kept; dashboard.history has them kept.")
+            raise NotThere("The texts of chats are not kept; turn on dashboard.history to keep them.")
         found = await self._parts.optional.history.find(id)
         if found is None:
-            raise NotThere("No texts of that chat are kept any more.")
+            raise NotThere("The texts of this chat are not kept any more.")
         return {"id": id, **found}
 
     async def cancel(self, id: str) -> dict[str, Any]:  # noqa: A002
         """End a chat."""
         if not self._parts.control.cancel(id):
-            raise NotThere("No chat of that id waits or runs.")
-        return {"message": "The chat is ended; its client is told so."}
+            raise NotThere("No chat with this id waits or runs.")
+        return {"message": "The chat was cancelled; its client gets an error."}
 
     async def archive(self, what: str, id: str) -> Path | bytes:  # noqa: A002
-        """Return the trace, the bundle or the record of a chat as an archive, or where one is."""
+        """Return the trace, the bundle or the record of a chat, as an archive or as its path."""
         if what not in self._archives:
-            raise NotThere("There is nothing of that kind of a chat.")
+            raise NotThere("Chats have no such archive.")
         ended = self._parts.monitor.chats.ended(id)
         if ended is None:
-            raise NotThere("No chat of that id is among the last that have ended.")
-        return await self._archives[what](ended.fact)  # known ids alone are ever used in the name of a file
+            raise NotThere("No chat with this id is among the last ended ones.")
+        return await self._archives[what](ended.fact)  # only known ids become part of a file name
 
     async def _trace(self, fact: ChatEnded) -> Path:
         folder = self._parts.settings.browser.trace
@@ -69,7 +69,7 @@ class OwnChats:
     async def _bundle(self, fact: ChatEnded) -> bytes:
         folder = self._parts.settings.config / "bundles" / fact.bundle
         if not fact.bundle or not await asyncio.to_thread(folder.is_dir):
-            raise NotThere("There is no bundle of that chat; one is written where a page is not as expected.")
+            raise NotThere("There is no bundle of this chat; one is written when a page is not as expected.")
         return await _archive(lambda: in_folder(folder))
 
     async def _record(self, fact: ChatEnded) -> bytes:
@@ -91,4 +91,4 @@ def _recorded(folder: Path, chat: str) -> Sequence[Path]:
 
 
 def _missing(what: str, setting: str) -> NotThere:
-    return NotThere(f"There is no {what} of that chat; {setting} has them kept.")
+    return NotThere(f"There is no {what} of this chat; set {setting} to keep them.")

@@ -1,4 +1,4 @@
-"""The live view of an account of this node for a viewer of another node, which has checked who that is."""
+"""The live view of an account on this node for a viewer on another node, which has authenticated the viewer."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bridge.chat.viewer_channel import ViewerChannel, ViewerMoved
 from bridge.errors import RequestError, UnknownAccount
 
 PING = 4.0
-"""Seconds between two pings: the controls of a viewer whose node is lost are free soon."""
+"""Seconds between two pings; short, so that a viewer whose node is lost soon loses the controls."""
 
 Joining = Callable[[str, str], AbstractAsyncContextManager[ViewerChannel]]
-"""Connects to the view of an account of this node, for a viewer of that name."""
+"""Connects to the view of an account on this node; takes the names of the account and the viewer."""
 UntilMoved = Callable[[str, int], Coroutine[None, None, None]]
-"""Waits until this node has an account under that fence no more, and raises `ViewerMoved` then."""
+"""Waits until this node's lease with that fencing number on an account ends, and raises `ViewerMoved`."""
 
 
 def peer_view(join: Joining, until_moved: UntilMoved) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -34,7 +34,7 @@ def peer_view(join: Joining, until_moved: UntilMoved) -> Callable[[web.Request],
 
 @asynccontextmanager
 async def _here(join: Joining, name: str, viewer: str) -> AsyncGenerator[ViewerChannel]:
-    """Join the view; an account that has no page yet, or not any more, is looked for again by the other node."""
+    """Join the view; for an account that has no page here, raise `ViewerMoved`, so that the other node looks again."""
     try:
         async with join(name, viewer) as channel:
             yield channel

@@ -1,4 +1,4 @@
-"""Reads query parameters; an error names the parameter."""
+"""Reads query parameters; errors name the parameter."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from aiohttp import web
 from bridge.errors import RequestError
 
 LONGEST = 200
-"""Characters of a text."""
+"""Most characters of a text."""
 
 
 def number(request: web.Request, name: str, default: float, most: float) -> float:
-    """Return a number from above 0 to `most`."""
+    """Return a number above 0 and at most `most`."""
     given = request.query.get(name)
     if given is None:
         return default
@@ -27,7 +27,7 @@ def number(request: web.Request, name: str, default: float, most: float) -> floa
 
 
 def word(request: web.Request, name: str, words: Sequence[str]) -> str:
-    """Return one of the `words`, by default the first one."""
+    """Return one of the `words`, by default the first."""
     given = request.query.get(name, words[0]).upper()
     if given not in words:
         raise RequestError(f"{name} must be one of {', '.join(words)}.", param=name)

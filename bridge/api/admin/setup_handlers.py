@@ -1,4 +1,4 @@
-"""Handlers for the settings in force, the known sites, and the checks of the bridge."""
+"""Handlers of the settings in effect, the known sites, and the checks of the bridge."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ from bridge.sites.known_sites import known_sites
 
 DOCTOR = "/admin/api/doctor"
 PAGES = 2
-"""Pages that a check of the site has open at a time."""
+"""Most pages that a check of the site opens at a time."""
 
 
 class SiteCheckForm(Form):
-    """The account on whose page the site is checked; without one, those of all accounts."""
+    """The account on whose page the site is checked; by default all accounts."""
 
     account: Annotated[StrictStr, Field(min_length=1, max_length=100)] | None = None
 
 
 class Setup:
-    """The handlers; keeps what the checks found the last time."""
+    """Handlers of settings, sites and checks; keeps the last findings."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._found: dict[str, Any] | None = None
         self._running = asyncio.Lock()
         self._of_site: dict[str, dict[str, Any]] = {}
-        """What the checks of the site found, by the name of the account."""
+        """The last findings of the site checks, by account."""
         self._checking: list[str] = []
-        """The accounts of the check of the site that runs; there is one at a time."""
+        """The accounts that the running site check has left; only one check runs at a time."""
         parts.monitor.more["doctor"] = self._doctor
 
     def operations(self) -> Sequence[Operation]:
         """Return the routes."""
         return (
-            Operation("GET", "/admin/api/settings", "List the settings in force, and their sources", self.settings),
-            Operation("POST", "/admin/api/reload", "Read the settings again; no chat is dropped", self.reload),
-            Operation("GET", "/admin/api/sites", "List the sites that accounts can be on", self.sites),
-            Operation("GET", DOCTOR, "Return what the last checks of everything found", self.last),
-            Operation("POST", DOCTOR, "Check everything, without opening a page or sending anything", self.examine),
+            Operation("GET", "/admin/api/settings", "List the settings in effect and their sources", self.settings),
+            Operation("POST", "/admin/api/reload", "Reload the settings without dropping a chat", self.reload),
+            Operation("GET", "/admin/api/sites", "List the supported sites", self.sites),
+            Operation("GET", DOCTOR, "Return the findings of the last checks", self.last),
+            Operation("POST", DOCTOR, "Check the bridge, without opening a page or sending anything", self.examine),
             Operation(
                 "POST",
                 f"{DOCTOR}/site",
-                "Check the site on a page of one idle account, or of all; nothing is sent, and chats for them wait",
+                "Check the site on a page of one idle account or of all; sends nothing; chats for them wait",
                 self.examine_site,
                 SiteCheckForm,
             ),
@@ -97,7 +97,7 @@ class Setup:
         return as_json(self._doctor())
 
     async def examine_site(self, request: web.Request) -> web.StreamResponse:
-        """Check the site; what is found of each account is shown as soon as it is."""
+        """Check the site; the findings of each account are shown as soon as they are there."""
         given = await self._parts.body(request, SiteCheckForm)
         known = [account.name for account in self._parts.control.accounts()]
         names = [name for name in known if given.account in (None, name)]
@@ -121,7 +121,7 @@ class Setup:
         self._checking = [other for other in self._checking if other != name]
 
     def _doctor(self) -> dict[str, Any] | None:
-        """Return what the last checks found, and of the site what concerns the accounts that are there."""
+        """Return the last findings; those about the site only for accounts that still exist."""
         known = [account.name for account in self._parts.control.accounts()]
         self._of_site = {name: found for name, found in self._of_site.items() if name in known}
         if self._found is None and not self._of_site and not self._checking:

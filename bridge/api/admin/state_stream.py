@@ -13,12 +13,12 @@ from bridge.monitor.event_feed import Watcher
 from bridge.tasks import first
 
 BEAT = 10.0
-"""Seconds of silence after which a comment is sent."""
+"""Seconds without an event after which a comment is sent."""
 HEADERS = {"content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"}
 
 
 class Watch:
-    """The handlers."""
+    """Handlers of the state and its event stream."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -26,11 +26,11 @@ class Watch:
     def operations(self) -> Sequence[Operation]:
         """Return the routes."""
         return (
-            Operation("GET", "/admin/api/state", "Return all that the dashboard shows", self.state),
+            Operation("GET", "/admin/api/state", "Return the state that the dashboard shows", self.state),
             Operation(
                 "GET",
                 "/admin/api/events",
-                "Return all that the dashboard shows, then what changes of it: `state`, `chat`, `log`, `sample`",
+                "Stream the state that the dashboard shows, then its changes: `state`, `chat`, `log`, `sample`",
                 self.events,
                 answer="text/event-stream",
             ),
@@ -46,7 +46,7 @@ class Watch:
         with self._parts.monitor.watcher(lambda: _cut(request)) as watcher:
             response = web.StreamResponse(headers=HEADERS)
             await response.prepare(request)
-            with suppress(ConnectionError):  # the client is gone
+            with suppress(ConnectionError):  # the client has disconnected
                 await first(_send(response, watcher), self._parts.guard.until_out(request))
         return response
 
@@ -59,6 +59,6 @@ async def _send(response: web.StreamResponse, watcher: Watcher) -> None:
 
 
 def _cut(request: web.Request) -> None:
-    """Close the connection of a request at once, even with data that its client has not read."""
+    """Close the connection of a request at once, even if its client has not read all data."""
     if request.transport is not None:
         request.transport.abort()

@@ -1,4 +1,4 @@
-"""Handlers that tell what the keys used."""
+"""Handlers that report the usage of the keys."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SUBJECT = "usage"
 ASKED = "(`since`: `7d` or a date; `by`: any of `key`, `model`, `account`, `day`, `hour`, `node`)"
 SINCE = timedelta(days=30)
 MISSING = "x-bridge-missing"
-"""The header of a table that names the nodes which are not counted in it, percent-encoded."""
+"""The response header that names the nodes which a table does not count, percent-encoded."""
 
 
 class UsageFigures:
-    """The handlers."""
+    """Handlers of the usage."""
 
     def __init__(self, parts: Parts) -> None:
         self._record, self._nodes = parts.optional.usage, parts.optional.nodes
@@ -40,7 +40,7 @@ class UsageFigures:
         """Return the routes."""
         return (
             Operation("GET", PATH, f"Sum up the chats and tokens of the keys {ASKED}", self.totals),
-            Operation("GET", f"{PATH}.csv", f"Return the same as a table {ASKED}", self.table, answer="text/csv"),
+            Operation("GET", f"{PATH}.csv", f"Return the same sums as CSV {ASKED}", self.table, answer="text/csv"),
         )
 
     async def totals(self, request: web.Request) -> web.StreamResponse:
@@ -55,7 +55,7 @@ class UsageFigures:
         return web.Response(text=as_csv(rows, by), content_type="text/csv", headers=_attached(missing))
 
     async def _asked(self, request: web.Request) -> tuple[datetime, Sequence[By], list[dict[str, Any]], list[str]]:
-        """Return since when, by what, the sums of all nodes, and the names of those that are missing in them."""
+        """Return the start, the groups, the sums of all nodes, and the names of nodes that are missing in them."""
         if self._record is None:
             raise NotThere("This bridge records no usage.")
         since, by = _since(request), groups_of(query_parameters.text(request, "by") or "key")
@@ -70,25 +70,25 @@ class UsageFigures:
         return since, by, rows, sorted({*missing, *await self._nodes.away()})
 
     async def _answer(self, said: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Tell another node the sums of this one alone."""
+        """Return this node's own sums to another node."""
         if self._record is None:
             return {"usage": []}
         return {"usage": await self._record.totals(float(said["since"]), groups_of(str(said["by"])))}
 
 
 async def _sums(node: OtherNode, since: datetime, by: Sequence[By]) -> list[dict[str, Any]] | None:
-    """Return the sums of another node; None where it does not answer."""
+    """Return the sums of another node; None if it does not answer."""
     try:
         said = await node.ask(SUBJECT, since=since.timestamp(), by=",".join(by))
         with understood(node.name):
             return await asyncio.to_thread(as_told, said["usage"], by)
     except BridgeError as error:
-        logger.warning("What the keys used on the node {} is missing: {}", node.name, error.message)
+        logger.warning("The usage of the keys on the node {} is missing: {}", node.name, error.message)
         return None
 
 
 def _attached(missing: Sequence[str]) -> Mapping[str, str]:
-    """Return the headers of a table; the file's name says where nodes are missing in it."""
+    """Return the headers of a table; the file name tells whether nodes are missing in it."""
     name = "bridge-usage-incomplete.csv" if missing else "bridge-usage.csv"
     headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
     return {**headers, MISSING: ", ".join(map(quote, missing))} if missing else headers

@@ -1,1 +1,1 @@
-"""From the site's events to the answer in the form that the client asked for; may import chat, tool_calls."""
+"""Turns the site's events into the answer in the form that the client asked for; may import chat, tool_calls."""

@@ -1,4 +1,4 @@
-"""The events of an answer as the client gets it: those of the chat, the calls found in its text, and its end."""
+"""The events of an answer for the client: those of the chat, the tool calls found in its text, and its end."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class AnswerEnd:
     reason: EndReason
     usage: Usage
     stop_sequence: str | None = None
-    """The stop sequence of the client that ended it, where one did."""
+    """The client's stop sequence that ended the answer, if one did."""
 
 
 AnswerEvent = Opened | Thinking | Text | Searched | Title | Withdrawn | Rewritten | ToolCall | AnswerEnd
-"""One answer is `Opened` first, `AnswerEnd` last, and any of the others between.
+"""One answer has `Opened` first, `AnswerEnd` last, and any of the others in between.
 
-After `Rewritten` the texts and calls before it are void; what has become of them follows.
+After `Rewritten` the texts and calls before it are void; their replacements follow.
 """

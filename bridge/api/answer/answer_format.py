@@ -1,4 +1,4 @@
-"""What a client wants made of an answer: where it ends, which tools it may call, whether it must be JSON."""
+"""The form of an answer that a client asks for: where it ends, which tools it may call, whether it must be JSON."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from bridge.tool_calls.json_repair import Unreadable
 from bridge.tool_calls.notation import Call, Toolbox, write_said
 
 EVERYTHING = 1 << 62
-"""Characters: more than any answer has."""
+"""More characters than any answer has."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerFormat:
-    """What the client wants made of the answer."""
+    """The client's wishes for the form of the answer."""
 
     toolbox: Toolbox | None = None
     json: JsonForm | None = None
     stop: tuple[str, ...] = ()
     max_tokens: int | None = None
     hold: int = 0
-    """Characters of text that are held back as long as a call may follow."""
+    """Characters of text to hold back while a tool call may follow."""
     retries: int = 0
-    """How often the model is asked again for a call or JSON that cannot be used."""
+    """How often to ask the model again for an unusable tool call or JSON."""
     begun: str = ""
-    """The beginning of the answer, which the client has already."""
+    """The beginning of the answer, which the client already has."""
 
     def text_filter(self, id: str) -> TextFilter:  # noqa: A002
         """Return a filter for the text of one answer; `id` becomes part of the ids of its calls."""
@@ -37,9 +37,9 @@ class AnswerFormat:
         return inner if self.json is None else JsonFilter(self.json, inner)
 
     def returned(self, answer: str, given: str = "", *, is_last: bool | None = None) -> str:
-        """Return what the client will send back for a whole answer of the model; `given` is text it has before that.
+        """Return the text by which the client will send back a whole answer; `given` is the text that it got before.
 
-        `is_last` tells whether the model is not asked again; without it, whether it never is.
+        `is_last` tells whether the model will not be asked again; by default that follows from `retries`.
         """
         answer = ContinuationFilter(self.begun).whole(answer)
         is_last = self.retries == 0 if is_last is None else is_last

@@ -20,25 +20,25 @@ from bridge.errors import BridgeError, NoAnswer, SiteError
 from bridge.tasks import log_unexpected
 
 Emit = Callable[[Sequence[AnswerEvent]], Awaitable[None]]
-"""Takes the next events of one answer."""
+"""Receives the next events of one answer."""
 EmitChoice = Callable[[int, Sequence[AnswerEvent]], Awaitable[None]]
-"""Takes the next events of the answer with that number."""
+"""Receives the next events of the answer with that index."""
 Record = Callable[[ChatRequest], AbstractContextManager[Callable[[ChatEvent], None]]]
-"""Opens the record of a chat, which takes each of its events; it is complete once it is left."""
+"""Opens the record of a chat, which receives each of its events and is complete when the context ends."""
 
 
 class CountedChat(Protocol):
-    """Takes what a chat costs."""
+    """Receives the token counts of a chat."""
 
     async def reserve(self, prompt: int) -> None:
-        """Count the tokens of the prompt before anything is sent; raise a `BridgeError` where they are too many."""
+        """Count the tokens of the prompt before anything is sent; raise a `BridgeError` if they are too many."""
 
     def answered(self, usage: Usage) -> None:
-        """Take the usage of the complete answer."""
+        """Note the usage of the complete answer."""
 
 
 Count = Callable[[ChatRequest], AbstractAsyncContextManager[CountedChat]]
-"""Counts a chat for its key until it is left; raises a `BridgeError` where the key may not begin one."""
+"""Counts a chat for its key within the context; raises a `BridgeError` if the key may not begin one."""
 
 
 class Uncounted:
@@ -48,7 +48,7 @@ class Uncounted:
         """Allow every prompt."""
 
     def answered(self, usage: Usage) -> None:
-        """Forget the usage."""
+        """Ignore the usage."""
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def record_nothing(_: ChatRequest) -> Iterator[Callable[[ChatEvent], None]]:
 
 
 class AnswerRunner:
-    """Runs chats on `backend`, keeps them by `record`, and counts them by `count`."""
+    """Runs chats on `backend`, records them with `record`, and counts them with `count`."""
 
     def __init__(
         self,
@@ -71,9 +71,9 @@ class AnswerRunner:
         self._count = count
 
     async def run(self, request: ChatRequest, answer_format: AnswerFormat, choices: int, emit: EmitChoice) -> None:
-        """Hand the events of each answer to `emit`: of one as they arrive, of several once all of them are complete.
+        """Pass the events of each answer to `emit`: for one choice as they arrive, for several when all are complete.
 
-        Raises what the chat raises, which is a `BridgeError` if it is no defect; events may have been handed on before.
+        Raises what the chat raises, which is a `BridgeError` except for defects; events may have been emitted before.
         The first failure ends all choices.
         """
         if choices == 1:
@@ -104,10 +104,10 @@ class AnswerRunner:
         except BridgeError as error:
             if not pipeline.is_again:
                 raise
-            raise error.replace(sent=True) from error  # whatever it is: the first attempt was sent
+            raise error.replace(sent=True) from error  # because the first attempt was sent
 
     async def _attempt(self, pipeline: AnswerPipeline, emit: Emit) -> None:
-        """Run one chat to its end, or to where the client wants no more; closing it early stops the generation."""
+        """Run one chat to its end or until the client wants no more; closing it early stops the generation."""
         request = pipeline.request
         with self._record(request) as record:
             async with aclosing(self._backend.chat(request)) as events:
@@ -129,7 +129,7 @@ class AnswerRunner:
 
 
 async def _emit_counted(counted: CountedChat, emit: Emit, events: Sequence[AnswerEvent]) -> None:
-    """Count the answer where it is complete, before a client that has gone can prevent it."""
+    """Count a complete answer before emitting it, because a client that has left would prevent it."""
     for event in events:
         if isinstance(event, AnswerEnd):
             counted.answered(event.usage)
@@ -141,9 +141,9 @@ async def _collect(answer: list[AnswerEvent], events: Sequence[AnswerEvent]) -> 
 
 
 async def _let_end(events: AsyncIterator[ChatEvent]) -> None:
-    """Run the backend to its end, so that it gives the account back; a client that leaves with its answer ends nothing.
+    """Run the backend to its end, so that it gives the account back, even if the client leaves with its answer.
 
-    A second cancellation, as of a server that stops, does.
+    Only a second cancellation, such as that of a stopping server, ends it.
     """
     ending = asyncio.get_running_loop().create_task(_drain(events))
     try:
@@ -151,18 +151,18 @@ async def _let_end(events: AsyncIterator[ChatEvent]) -> None:
     except asyncio.CancelledError:
         try:
             await asyncio.wait({ending})
-        finally:  # nobody may close the events while they run
+        finally:  # the events must not be closed while they run
             ending.cancel()
             await asyncio.wait({ending})
         raise
 
 
 async def _drain(events: AsyncIterator[ChatEvent]) -> None:
-    """Take what is left; the client has its answer and sees no failure."""
+    """Consume the remaining events; failures are only logged, because the client has its answer."""
     try:
         async for _ in events:
             pass
     except BridgeError as error:
-        logger.info("An error after the end of an answer: {}", error.message)
-    except Exception as error:  # noqa: BLE001 - the edge: nobody is left to be told
+        logger.info("Error after the end of an answer: {}", error.message)
+    except Exception as error:  # noqa: BLE001 - the edge: no client is left to get it
         log_unexpected(error, "after the end of an answer")

@@ -1,4 +1,4 @@
-"""One attempt of the model at an answer: the events of its chat in, events for the client or a retry prompt out."""
+"""One attempt of the model at an answer: events of its chat in, events for the client or a retry prompt out."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Attempt:
     """Turns the events of one chat into events for the client.
 
     Text passes three filters in this order: the continuation filter sees it as the model wrote it, the stop filter
-    counts what the client will get, and only what is left is searched for calls or read as JSON. Once the site has
-    withdrawn the answer, its own text goes past the last filter.
+    counts what the client will get, and only the rest is searched for tool calls or read as JSON. After the site has
+    withdrawn the answer, the site's own text bypasses the last filter.
 
     An attempt is over with `AnswerEnd` or with a `retry_prompt`, never with both.
     """
@@ -53,7 +53,7 @@ class Attempt:
         self._has_text = self._has_thinking = self._is_withdrawn = False
         self.opened: Opened | None = None
         self.retry_prompt: str | None = None
-        """What to tell the model, where it is to write its answer again; set at the end of the attempt, if at all."""
+        """The prompt that asks the model to write its answer again, set at the end of the attempt, or None."""
 
     @property
     def text(self) -> str:
@@ -66,7 +66,7 @@ class Attempt:
         return "".join(self._thinking)
 
     def is_costly(self, event: ChatEvent) -> bool:
-        """Return whether taking `event` may read a call or JSON, or count much: hostile text can make that long."""
+        """Tell whether `take` may parse a call or JSON or count many tokens, which hostile text can make slow."""
         size = len(event.text) if isinstance(event, Text | Thinking) else 0
         if size > ON_LOOP or (isinstance(event, Finish) and self._meter.waiting > ON_LOOP):
             return True
@@ -75,7 +75,7 @@ class Attempt:
         return self._format.json is not None and isinstance(event, Finish)
 
     def take(self, event: ChatEvent) -> list[AnswerEvent]:
-        """Return what `event` becomes; raise a `SiteError` at an end without an answer."""
+        """Return the client's events for `event`; raise a `SiteError` at an end without an answer."""
         match event:
             case Text(text):
                 self._text.append(text)
@@ -102,9 +102,9 @@ class Attempt:
         return made if self._stop.reason is None else [*made, *self._end(self._stop.reason)]
 
     def end_without_text(self, error: SiteError) -> list[AnswerEvent]:
-        """Return the calls that the model wrote while thinking, where it wrote nothing else; raise `error` without any.
+        """Return the tool calls in the thinking of a model that wrote nothing else; raise `error` without any.
 
-        Calls that cannot be read set a retry prompt.
+        Unreadable calls set the retry prompt.
         """
         calls = self._calls_in_thinking()
         if self.retry_prompt is not None:
@@ -125,14 +125,14 @@ class Attempt:
         return [Thinking(text)] if text else []
 
     def _finish(self, reason: FinishReason) -> list[AnswerEvent]:
-        is_thinking_cut = self._has_thinking and reason == "length"  # the model came no further than its thinking
+        is_thinking_cut = self._has_thinking and reason == "length"  # the limit ended the thinking
         if not self._has_text and not is_thinking_cut and reason != "content_filter":
             return self.end_without_text(SiteError("The site ended its answer without any text.", sent=True))
         made = [*self._end_thinking(), *self._filtered(self._stop.text(self._continuation.finish()))]
         return [*made, *self._filtered(self._stop.finish()), *self._end(self._stop.reason or reason)]
 
     def _end(self, reason: FinishReason) -> list[AnswerEvent]:
-        """Return the last events, or set the retry prompt where the model can be asked again for what is wrong."""
+        """Return the last events, or set the retry prompt if the answer is unusable and may be asked for again."""
         if self._is_withdrawn or reason == "content_filter":
             return [AnswerEnd(reason, self._meter.usage())]
         made: list[AnswerEvent] = [*self._filter.finish()]

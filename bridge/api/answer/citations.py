@@ -1,4 +1,4 @@
-"""Citation marks in answers: removed, made links, or left as they are; each cited place is recorded."""
+"""Citation marks in answers: removed, turned into links, or left; each cited place is recorded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridge.api.answer.markdown import safe_url
 from bridge.chat.types import Source
 
 MARK = re.compile(r"\[citation:([\d\s,]{0,40})\]")
-"""A mark, which may name several sources; no longer than one that is held back, nor with a number that is too long."""
+"""A mark, which may name several sources; as bounded in length as `MARK_BEGUN`, and so are its numbers."""
 MARK_BEGUN = re.compile(r"\[(?:c(?:i(?:t(?:a(?:t(?:i(?:o(?:n(?::[\d\s,]{0,40})?)?)?)?)?)?)?)?)?")
 
 Style = Literal["link", "mark", "none"]
@@ -28,14 +28,14 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class CitedText:
-    """A piece of text; `sources` are those that it cites."""
+    """A piece of text and the sources that it cites."""
 
     text: str
     sources: tuple[Source, ...] = ()
 
 
 class CitationFilter:
-    """Rewrites the marks of a text that arrives in pieces; a mark that names no known source stays as it is."""
+    """Rewrites the marks in a text that arrives in pieces; leaves marks without a known source."""
 
     def __init__(self, style: Style, sources: Mapping[int, Source]) -> None:
         self._style = style
@@ -43,7 +43,7 @@ class CitationFilter:
         self._held = ""
 
     def feed(self, text: str) -> list[CitedText]:
-        """Take the next piece and return what is certain."""
+        """Add the next piece and return what is final."""
         text = self._held + text
         cut = text.rfind("[")
         if cut < 0 or not MARK_BEGUN.fullmatch(text, cut):
@@ -52,7 +52,7 @@ class CitationFilter:
         return list(self._split(text[:cut]))
 
     def finish(self) -> list[CitedText]:
-        """Return what was held back: it is no citation mark."""
+        """Return the text that was held back, which is not a citation mark."""
         held, self._held = self._held, ""
         return [CitedText(held)] if held else []
 

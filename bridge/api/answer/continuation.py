@@ -1,13 +1,13 @@
-"""Removes the beginning of an answer where the model repeats it: the client has it already, and wants what follows.
+"""Removes the beginning of an answer if the model repeats what the client already has and wants continued.
 
-White space around it does not count. What only looks like a repetition at first is returned whole.
+White space around it is ignored. Text that only begins like a repetition is returned whole.
 """
 
 from __future__ import annotations
 
 
 class ContinuationFilter:
-    """Takes the pieces of one answer and returns what follows the beginning `begun`.
+    """Returns the pieces of one answer without the beginning `begun`.
 
     While `_wanted` is not empty, every character so far has matched it (`_seen` of them) and is held back, so that a
     mismatch can return all of it.
@@ -20,7 +20,7 @@ class ContinuationFilter:
         self._seen = 0
 
     def text(self, piece: str) -> str:
-        """Take a piece of text."""
+        """Add a piece, and return what is final."""
         if not self._wanted:
             return piece
         self._held.append(piece)
@@ -36,10 +36,10 @@ class ContinuationFilter:
         return rest
 
     def finish(self) -> str:
-        """Return what was held back: it is no repetition, or the answer is over and has nothing else."""
+        """Return the text that was held back, which is not a repetition or is the whole answer."""
         held, self._held, self._wanted = "".join(self._held), [], ""
         return held
 
     def whole(self, answer: str) -> str:
-        """Take a whole answer."""
+        """Return a whole answer without the beginning."""
         return self.text(answer) + self.finish()

@@ -1,4 +1,4 @@
-"""Markdown that arrives in pieces: what must be known of it, and what must be kept out of it."""
+"""Markdown that arrives in pieces: tracking of code fences, escaping of HTML, lists of sources."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from bridge.chat.types import Source
 
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 LONGEST_LINE = 200
-"""Characters of a line that can matter to a fence."""
+"""Characters of a line that can matter for a fence."""
 
 SWALLOWING = ("details", "summary", "script", "style", "pre", "textarea")
-"""Elements that would swallow what follows them, or end the block around them."""
+"""HTML elements that would hide the text after them, or end the block around them."""
 TAG = re.compile(rf"<(?=/?(?:{'|'.join(SWALLOWING)})|[!?])", re.IGNORECASE)
 
 SPECIAL = re.compile(r"([\\`*_\[\]<>&|~])")
@@ -21,21 +21,21 @@ UNSAFE = re.compile(r"[^!#$%&+,./:;=?@\w~-]", re.ASCII)
 
 
 class Fence:
-    """Knows whether the end of a text stands inside a fenced code block."""
+    """Tracks whether the end of a text is inside a fenced code block."""
 
     def __init__(self) -> None:
         self._line = ""
         self._open = ""
 
     def feed(self, text: str) -> None:
-        """Take the next piece."""
+        """Add the next piece."""
         *lines, last = (self._line + text).split("\n")
         for line in lines:
             self._see(line)
         self._line = last[:LONGEST_LINE]
 
     def closing(self) -> str:
-        """Return what must follow so that the text ends outside of any code block; take it as having followed."""
+        """Return the text that closes an open code block, and count it as written."""
         self._see(self._line)
         fence, self._open, self._line = self._open, "", ""
         return f"\n{fence}" if fence else ""
@@ -52,7 +52,7 @@ class Fence:
 
 
 class Rewriter:
-    """Rewrites a pattern wherever the text was cut, by holding back an end that may be the start of a match."""
+    """Replaces a pattern in a text that arrives in pieces, holding back an end that may begin a match."""
 
     def __init__(self, pattern: re.Pattern[str], by: str, start: str, begun: Callable[[str], bool]) -> None:
         self._pattern = pattern
@@ -62,7 +62,7 @@ class Rewriter:
         self._held = ""
 
     def feed(self, text: str) -> str:
-        """Take the next piece and return what is certain."""
+        """Add the next piece and return what is final."""
         text = self._held + text
         cut = text.rfind(self._start)
         if cut < 0 or not self._begun(text[cut:]):
@@ -71,27 +71,27 @@ class Rewriter:
         return self._pattern.sub(self._by, text[:cut])
 
     def finish(self) -> str:
-        """Return what was held back: it was no match after all."""
+        """Return the text that was held back, which is not a match."""
         held, self._held = self._held, ""
         return held
 
 
 def tame_html() -> Rewriter:
-    """Return what escapes the tags that could break out of a `<details>` block."""
+    """Return a rewriter that escapes the tags that could break out of a `<details>` block."""
     tags = [f"<{slash}{name}" for name in SWALLOWING for slash in ("", "/")]
     begun = {tag[:end] for tag in tags for end in range(1, len(tag))}
     return Rewriter(TAG, r"\\<", "<", lambda tail: tail.lower() in begun)
 
 
 def source_list(sources: Iterable[Source]) -> str:
-    """Return the sources as a list whose numbers are those of the marks, or nothing where there are none."""
+    """Return the sources as a Markdown list with the numbers of the marks; an empty text without sources."""
     by_number = {source.number: source for source in sources}
     lines = [f"- [{number}] {_link(by_number[number])}" for number in sorted(by_number)]
     return "\n".join(("**Sources**", "", *lines)) if lines else ""
 
 
 def safe_url(address: str) -> str:
-    """Return a web address that cannot end the link it stands in; nothing where it is no web address."""
+    """Return a web address with escapes, so that it cannot end a Markdown link; empty for other addresses."""
     url = UNSAFE.sub(lambda match: quote(match[0], errors="replace"), address.strip())
     return url if url.startswith(("https://", "http://")) else ""
 

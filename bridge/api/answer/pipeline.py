@@ -1,7 +1,7 @@
-"""From the events of a chat to the client's answer, over as many attempts of the model as the format allows.
+"""Turns the events of a chat into the client's answer, over as many attempts of the model as the format allows.
 
-Where the model wrote a call or JSON that cannot be used, it is asked again, in the same conversation if it can be. The
-client sees one answer: the first `Opened`, the texts that were given out, one `AnswerEnd`.
+If the model writes an unusable tool call or JSON, it is asked again, in the same conversation if possible. The client
+sees one answer: the first `Opened`, the texts that were emitted, one `AnswerEnd`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from bridge.tool_calls.answer_filter import ToolCall
 
 
 class AnswerPipeline:
-    """Takes the events of the chat about `request`, and returns those of the answer; one for each answer.
+    """Turns the events of the chat about `request` into those of one answer.
 
-    The caller runs the chat, closes it early once `is_over`, and runs the new `request` where `ask_again` says so.
-    Over all attempts there is one meter and one stop filter, since the client's limits and the usage count all it gets.
+    The caller runs the chat, closes it early once `is_over`, and runs the new `request` if `ask_again` returns true.
+    All attempts share one meter and one stop filter, because the client's limits and the usage cover all that it gets.
     """
 
     def __init__(self, request: ChatRequest, answer_format: AnswerFormat, tokenizer: Tokenizer, prompt: int) -> None:
@@ -45,22 +45,22 @@ class AnswerPipeline:
 
     @classmethod
     async def of(cls, request: ChatRequest, answer_format: AnswerFormat) -> AnswerPipeline:
-        """Return the pipeline of one answer, with the tokens of its prompt counted."""
+        """Count the tokens of the prompt, and return the pipeline of one answer."""
         tokenizer, tokens = await count_prompt(request.messages, request.model)
         return cls(replace(request, prompt_tokens=tokens), answer_format, tokenizer, tokens)
 
     @property
     def is_again(self) -> bool:
-        """Whether the model was asked before: then something was sent, even if this attempt fails before its send."""
+        """Whether this is a retry, so that a prompt was sent even if this attempt fails before its send."""
         return self.request is not self._first
 
     @property
     def is_over(self) -> bool:
-        """Whether the client has all that it wants: a stop sequence or its limit of tokens has ended the answer."""
+        """Whether a stop sequence or the client's token limit has ended the answer."""
         return self._stop.reason is not None
 
     async def take(self, event: ChatEvent) -> Sequence[AnswerEvent]:
-        """Return what `event` becomes; calls and JSON are read in a thread."""
+        """Return the client's events for `event`; calls and JSON are parsed in a thread."""
         if isinstance(event, Rewritten):
             return await asyncio.to_thread(self._rewrite, event)
         if self._attempt.is_costly(event):
@@ -68,11 +68,11 @@ class AnswerPipeline:
         return self._for_client(self._attempt.take(event))
 
     async def take_no_answer(self, error: NoAnswer) -> Sequence[AnswerEvent]:
-        """Return what a chat becomes that ended after thinking; raise `error` where there is no call in that."""
+        """Return the client's events for a chat that ended after thinking; raise `error` if that holds no call."""
         return self._for_client(await asyncio.to_thread(self._attempt.end_without_text, error))
 
     async def ask_again(self) -> bool:
-        """Return whether the model is to write its answer again; then `request` is the next one to run."""
+        """Tell whether the model must write its answer again; then `request` is the next one to run."""
         prompt, attempt = self._attempt.retry_prompt, self._attempt
         if prompt is None:
             return False
@@ -91,12 +91,12 @@ class AnswerPipeline:
         return StopFilter(self._format.stop, None if most is None else self._tokenizer.limit(most))
 
     def _rewrite(self, rewritten: Rewritten) -> Sequence[AnswerEvent]:
-        """Begin the attempt again with the text that the site has now.
+        """Restart the attempt with the text that the site has now.
 
-        Where the client has a beginning of what that becomes, it only gets the rest: the filters held back the change.
+        If the client's text is a beginning of the new answer, it gets only the rest: the filters held back the change.
         """
-        if self.is_again:  # what the client has of the attempts before cannot be told from what is void
-            raise SiteError("The site has changed text of its answer that was given out already.", sent=True)
+        if self.is_again:  # text from earlier attempts cannot be told apart from text that is void now
+            raise SiteError("The site has changed text of its answer that was already sent to the client.", sent=True)
         thinking, given, calls = self._attempt.thinking, "".join(self._given), self._calls
         self._meter, self._stop = Meter(self.prompt, self._tokenizer), self._new_stop()
         self._attempt, self._given, self._calls = self._new_attempt(), [], []
@@ -117,9 +117,9 @@ class AnswerPipeline:
         return [replace(one, prompt_tokens=self.prompt) if isinstance(one, Opened) else one for one in events]
 
     def _next_request(self, attempt: Attempt, prompt: str, returned: Callable[[str], str]) -> ChatRequest:
-        """Return the request that goes on from `attempt`; earlier attempts are left out of its messages.
+        """Return the request that continues after `attempt`, without the messages of earlier attempts.
 
-        The client never sees it: it has its own request, and the answer that comes of this.
+        The client never sees it, only the resulting answer.
         """
         asked, opened = self.request, attempt.opened
         conversation = asked.conversation

@@ -1,7 +1,7 @@
-"""What a client gets to see of an answer, by the model's `show`: the same pieces streamed and whole.
+"""What a client sees of an answer, as the model's `show` says: the same pieces streamed and whole.
 
-Thinking goes into a field of its own, into the text as a `<details>` block, or nowhere; the sources of a
-search follow the text, unless the answer is silent. Beside calls of tools thinking is never put into the text.
+Thinking goes into a separate field, into the text as a `<details>` block, or nowhere; the sources of a search follow
+the text, unless the answer is silent. In an answer with tools thinking is never put into the text.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from bridge.chat.types import Model, Opened, Rewritten, Searched, Source, Text, 
 from bridge.errors import SiteError
 from bridge.tool_calls.answer_filter import ToolCall
 
-CHANGED = "The site has changed text of its answer that was given out already"
+CHANGED = "The site has changed text of its answer that was already sent"
 FOLD_OPEN = "<details>\n<summary>Thinking</summary>\n\n"
 FOLD_CLOSED = "\n\n</details>\n\n"
 
 
 @dataclass(frozen=True, slots=True)
 class PresentationStyle:
-    """How an answer is shown: what the model's name says, and how the request and the settings bend it."""
+    """How an answer is shown, by the model's name, the request and the settings."""
 
     model: Model
     marks: Style = "link"
     tools: bool = False
-    """Whether calls may come: then the text is the answer, and nothing else."""
+    """Whether tool calls may come, so that the text must hold nothing but the answer."""
     plain: bool = False
-    """Whether the text must stay as it is: it is JSON."""
+    """Whether the text is JSON and must stay as it is."""
 
     @classmethod
     def of(cls, model: Model, answer_format: AnswerFormat, marks: Style) -> PresentationStyle:
@@ -42,7 +42,7 @@ class PresentationStyle:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """What one event adds to the answer."""
+    """The part that one event adds to the answer."""
 
     text: str = ""
     thinking: str = ""
@@ -69,13 +69,13 @@ class Presenter:
 
     @property
     def sources(self) -> Sequence[Source]:
-        """Return what was found, by its numbers, as far as it is shown."""
+        """Return the sources by number, unless the answer is silent."""
         return [] if self._show == "silent" else [self._sources[number] for number in sorted(self._sources)]
 
     def piece(self, event: AnswerEvent) -> Fragment:
-        """Return what `event` adds; raise a `SiteError` where it makes void what was given before."""
+        """Return what `event` adds; raise a `SiteError` if it makes earlier pieces void."""
         if isinstance(event, Rewritten):
-            raise SiteError(f"{CHANGED}; without streaming its final text is given.", sent=True)
+            raise SiteError(f"{CHANGED}; without streaming, the client gets its final text.", sent=True)
         piece = self._piece(event)
         self._length += len(piece.text)
         return piece
@@ -123,7 +123,7 @@ class Presenter:
         return lead + self._fenced(self._marked(self._marks.feed(text), len(lead)) if self._marks else text)
 
     def _marked(self, pieces: Sequence[CitedText], ahead: int) -> str:
-        """Return the text of `pieces`, which begins `ahead` characters on, and note what it cites."""
+        """Return the text of `pieces`, and note its citations; it begins `ahead` characters after the text so far."""
         start = self._length + ahead
         for piece in pieces:
             self.citations += [Citation(start, start + len(piece.text), source) for source in piece.sources]
@@ -131,7 +131,7 @@ class Presenter:
         return "".join(piece.text for piece in pieces)
 
     def _withdraw(self, text: str) -> str:
-        """Show the site's text where nothing stands yet; what was sent cannot be taken back."""
+        """Show the site's text if there is no answer text yet; text that was sent cannot be taken back."""
         self._withdrawn = True
         self._sources.clear()
         return "" if self._answered else self._say(text)
@@ -171,8 +171,8 @@ class PresentedAnswer:
     reason: EndReason
 
 
-def standing(events: Sequence[AnswerEvent]) -> Sequence[AnswerEvent]:
-    """Return the events of a whole answer that count; of one that the site took back, only what came in its place."""
+def valid_events(events: Sequence[AnswerEvent]) -> Sequence[AnswerEvent]:
+    """Return the events of a whole answer without those that a withdrawal or rewriting has made void."""
     counting: list[AnswerEvent] = []
     for event in events:
         match event:
@@ -186,11 +186,11 @@ def standing(events: Sequence[AnswerEvent]) -> Sequence[AnswerEvent]:
 
 
 def present(look: PresentationStyle, events: Sequence[AnswerEvent]) -> PresentedAnswer:
-    """Return a whole answer."""
+    """Return the whole answer."""
     presenter = Presenter(look)
     reason: EndReason = "stop"
     pieces = []
-    for event in standing(events):
+    for event in valid_events(events):
         pieces.append(presenter.piece(event))
         if isinstance(event, AnswerEnd):
             reason = presenter.reason(event)

@@ -1,7 +1,7 @@
-"""Ends an answer where the client wants it to end: before a stop sequence, or at its number of tokens.
+"""Ends an answer where the client wants: before a stop sequence, or at its token limit.
 
-What may be the beginning of a stop sequence, or may not fit, is held back, wherever the pieces were cut. Of several
-sequences the one that is complete first counts.
+Text that may begin a stop sequence or exceed the limit is held back, wherever pieces were cut. Of several sequences the
+first complete one counts.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from bridge.chat.types import FinishReason
 
 
 class StopFilter:
-    """Takes the pieces of one answer and returns what the client gets of them; `reason` is set once it is over.
+    """Returns what the client gets of the pieces of one answer; `reason` is set once the answer is over.
 
-    A sequence counts first, then the limit: text behind a stop sequence costs no tokens. The text is one text for the
-    limit and each stretch of thinking another, so that what is held of one comes out before the other goes on.
+    Stop sequences apply before the limit: text after a stop sequence costs no tokens. The limit treats the answer and
+    each stretch of thinking as separate texts, so that text held back of one comes out before the other goes on.
     """
 
     def __init__(self, stop: Sequence[str], limit: TokenLimit | None) -> None:
@@ -29,12 +29,12 @@ class StopFilter:
         """The stop sequence that ended the answer."""
 
     def text(self, piece: str) -> str:
-        """Take a piece of text."""
+        """Add a piece of text, and return what is final."""
         text = self._held + piece
         self._held = ""
         found = [(place + len(stop), place, stop) for stop in self._stop if (place := text.find(stop)) >= 0]
         if found:
-            _, place, sequence = min(found)  # the first to be complete, wherever pieces were cut
+            _, place, sequence = min(found)  # the first complete one, wherever pieces were cut
             said = self._within(text[:place]) + self._rest()
             if self.reason is None:  # the limit was not reached before it
                 self.reason, self.sequence = "stop", sequence
@@ -44,25 +44,25 @@ class StopFilter:
         return self._within(text)
 
     def thinking(self, piece: str) -> str:
-        """Take a piece of thinking: it costs tokens and knows no stop sequences."""
+        """Add a piece of thinking, which costs tokens but has no stop sequences; return what is final."""
         return self._within(piece)
 
     def begin_thinking(self) -> str:
-        """Return what the limit has held of the text, where thinking comes next."""
+        """Begin thinking; return the text that the limit held back."""
         if self._is_thinking:
             return ""
         self._is_thinking = True
         return self._rest()
 
     def end_thinking(self) -> str:
-        """Return what was held of the thinking, where it is over."""
+        """End thinking; return the part of it that was held back."""
         if not self._is_thinking:
             return ""
         self._is_thinking = False
         return self._rest()
 
     def finish(self) -> str:
-        """Return what was held back of the text: the answer is over."""
+        """End the answer; return the text that was held back."""
         held, self._held = self._held, ""
         return self._within(held) + self._rest()
 
@@ -78,7 +78,7 @@ class StopFilter:
         return text
 
     def _begun(self, text: str) -> int:
-        """Return how many of the last characters may be the beginning of a stop sequence."""
+        """Return how many of the last characters may begin a stop sequence."""
         longest = max((len(stop) for stop in self._stop), default=1) - 1
         lengths = range(min(longest, len(text)), 0, -1)
         return next((size for size in lengths if any(stop.startswith(text[-size:]) for stop in self._stop)), 0)

@@ -1,7 +1,7 @@
-"""The filters that make of an answer's text what the client asked for: the same text, calls of tools, or JSON.
+"""The filters that turn an answer's text into what the client asked for: plain text, tool calls, or JSON.
 
-The order of calls: `feed` for each piece, `finish` once, then `retry_prompt`. With a retry prompt the filter is done
-with; without one, or where the model is not asked again, `release` returns what was held back.
+The order of calls: `feed` for each piece, `finish` once, then `retry_prompt`. If that returns a prompt and the model is
+asked again, the filter is discarded; otherwise `release` returns what was held back.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from bridge.tool_calls.json_repair import Unreadable
 
 
 class TextFilter(Protocol):
-    """Takes the text of one answer; what it returns is certain, and never taken back."""
+    """A filter for the text of one answer; what it returns is final."""
 
     def feed(self, text: str) -> list[FilteredEvent]:
-        """Take the next piece and return what can be delivered."""
+        """Add the next piece and return what is final."""
         ...
 
     def finish(self) -> list[FilteredEvent]:
-        """Take the end of the text and return what can be delivered."""
+        """End the text and return what is final."""
         ...
 
     def retry_prompt(self) -> str | None:
-        """Return the message that asks the model to write its answer again; None where the answer can be used."""
+        """Return the prompt that asks the model to write its answer again; None if the answer is usable."""
         ...
 
     def release(self) -> list[FilteredEvent]:
-        """Return what was held back; raise a `JsonInvalid` where the client asked for JSON and this is none."""
+        """Return what was held back; raise `JsonInvalid` if the client asked for JSON and the text is not."""
         ...
 
     @property
@@ -41,17 +41,17 @@ class TextFilter(Protocol):
 
     @property
     def unreadable_note(self) -> str:
-        """The text that the client gets behind a call that cannot be read; empty where there is none."""
+        """The note that the client gets after an unreadable call; empty without one."""
         ...
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether the answer breaks off within a call."""
+        """Whether the answer breaks off inside a call."""
         ...
 
 
 class PlainTextFilter:
-    """Text stays text."""
+    """Returns the text unchanged."""
 
     is_call = is_cut_off = False
     unreadable_note = ""
@@ -65,7 +65,7 @@ class PlainTextFilter:
         return []
 
     def retry_prompt(self) -> None:
-        """Return None: any text can be used."""
+        """Return None, because any text is usable."""
 
     def release(self) -> list[FilteredEvent]:
         """Return nothing."""
@@ -73,7 +73,7 @@ class PlainTextFilter:
 
 
 class JsonFilter:
-    """The text that `inner` lets through must be JSON; calls of tools pass."""
+    """Requires the text that `inner` returns to be JSON; tool calls pass."""
 
     unreadable_note = ""
     is_cut_off = False
@@ -91,12 +91,12 @@ class JsonFilter:
         return self._inner.is_call
 
     def feed(self, text: str) -> list[FilteredEvent]:
-        """Take the next piece; its text is held back."""
+        """Add the next piece, and hold back its text."""
         return self._sift(self._inner.feed(text))
 
     def finish(self) -> list[FilteredEvent]:
-        """Take the end of the text, and read it."""
-        # Where the inner filter has a retry prompt, what it holds back is a broken call, and no part of the JSON.
+        """End the text, and parse it."""
+        # If the inner filter has a retry prompt, the text that it holds back is a broken call and not part of the JSON.
         said = self._sift(self._inner.finish())
         if self._inner.retry_prompt() is None:
             said += self._sift(self._inner.release())
@@ -107,7 +107,7 @@ class JsonFilter:
         return said
 
     def retry_prompt(self) -> str | None:
-        """Return the prompt about a call that cannot be read, or else about the JSON; None where a tool was called."""
+        """Return the prompt about an unreadable call, or else about the JSON; None if a tool was called."""
         if self.is_call:
             return None
         return self._inner.retry_prompt() or (None if self._why is None else retry_prompt(self._why))
@@ -117,7 +117,7 @@ class JsonFilter:
         if self.is_call:
             return []
         if self._why is not None:
-            raise JsonInvalid(f"The model wrote no JSON of the form that was asked for. {self._why}", sent=True)
+            raise JsonInvalid(f"The model did not write JSON of the requested form. {self._why}", sent=True)
         return [Text(self._json)]
 
     def _sift(self, said: list[FilteredEvent]) -> list[FilteredEvent]:

@@ -1,4 +1,4 @@
-"""The content blocks of Anthropic's dialect that say something: text, images, documents, found passages."""
+"""The content blocks of Anthropic's dialect that have content: text, images, documents, search results."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from bridge.chat.types import Attachment
 from bridge.errors import RequestError
 
 CHANGES = ("tool_addition", "tool_removal", "mcp_tool_listing")
-"""Blocks that say which tools there are from here on, and nothing to the model."""
+"""Blocks that change the list of tools and have no content for the model."""
 Piece = str | Attachment
-"""What a block becomes: a text, or a file beside it."""
+"""A piece of a message: a text or a file."""
 DEEPEST = 4
-"""How deep blocks may stand within blocks: a document in the result of a call has the deepest ones."""
+"""Deepest nesting of blocks; a document in the result of a call reaches it."""
 
 
 def read_blocks(
     blocks: Iterable[object], where: str, *, is_strict: bool, first: int = 0, depth: int = 0
 ) -> Iterator[Piece]:
-    """Yield what the blocks say; a bad one raises a `RequestError` where `is_strict`, and else leaves a word behind.
+    """Yield the pieces of blocks; a bad block raises `RequestError` if `is_strict`, else leaves a placeholder.
 
-    They stand in the field `where` from the place `first` on.
+    The blocks are those of the field `where` from the index `first` on.
     """
     for index, block in enumerate(blocks, first):
         try:
@@ -35,13 +35,13 @@ def read_blocks(
 
 
 def kind_of(block: object) -> str:
-    """Return the type of a block; nothing for what is none."""
+    """Return the type of a block; empty for a malformed one."""
     kind = block.get("type") if isinstance(block, dict) else None
     return kind if isinstance(kind, str) else ""
 
 
 def without_files(content: object) -> list[object]:
-    """Return the texts in a message's content: all that counts for how long a prompt is."""
+    """Return the texts in a message's content, which determine the length of the prompt."""
     found: list[object] = []
     todo = [content]
     while todo:
@@ -116,7 +116,7 @@ def _upload(block: Mapping[str, Any], where: str, _: int) -> Iterator[Piece]:
 
 
 def _titled(kind: str, block: Mapping[str, Any], texts: Iterable[str]) -> str:
-    """Return a text with what is said about it, in a tag of its own, so that it stands apart from what is asked."""
+    """Return a text with its title, source and context in a tag, which separates it from the question."""
     about = [f"{name}: {text}" for name in ("title", "source", "context") if isinstance(text := block.get(name), str)]
     return "\n".join((f"<{kind}>", *about, *texts, f"</{kind}>"))
 

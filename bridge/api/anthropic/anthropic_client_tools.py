@@ -1,6 +1,6 @@
-"""The tools that Anthropic's clients run without describing them: its own models know them, others must be told.
+"""The tools that Anthropic's clients run without describing them, because Anthropic's models know them.
 
-Only those whose results are texts: of a computer's screen a model here would read no more than its text.
+Only those with text results are included: a model here could not see the screen of a computer.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ MEMORY = (
     " what you will need later. `delete` takes `path`; `rename` takes `old_path` and `new_path`. "
 )
 NEWER = "20250728"
-"""The version from which on the editor's text to insert has a name of its own, and nothing is undone."""
+"""The version since which the editor has `insert_text` and no `undo_edit`."""
 
 
 def client_tool(kind: str, name: str) -> Tool | None:
-    """Return the tool of a type that the client does not describe; None for types that are not known here."""
+    """Return the tool of a type that the client does not describe; None for unknown types."""
     family, _, version = kind.rpartition("_")
     match family:
         case "bash":

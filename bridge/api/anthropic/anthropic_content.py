@@ -1,4 +1,4 @@
-"""The content blocks of an answer in Anthropic's dialect, as the events of a stream; a whole answer is their sum."""
+"""The content blocks of an answer in Anthropic's dialect, as stream events; a whole answer is built from them."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from bridge.chat.types import Searched, Source
 from bridge.tool_calls.answer_filter import ToolCall
 
 Event = dict[str, Any]
-"""An event of a stream."""
+"""A stream event."""
 LONGEST_CITED = 150
-"""Characters of a source that a citation quotes."""
+"""Most characters of a source that a citation quotes."""
 
 
 class ContentWriter:
-    """Makes blocks of the pieces of one answer: one block for all pieces of a kind that follow each other."""
+    """Writes the pieces of one answer as blocks: consecutive pieces of one kind form one block."""
 
     def __init__(self, id: str, *, shows_thinking: bool, shows_search: bool) -> None:  # noqa: A002
         self._id = id
         self._shows_thinking, self._shows_search = shows_thinking, shows_search
         self._index = -1
         self._open = ""
-        """The type of the block that is not over yet; there is at most one."""
+        """The type of the open block, or empty."""
         self._thought = sha256()
         self._queries: dict[str, None] = {}
         self._found: dict[int, Source] = {}
         self._told: set[int] = set()
         self.searches = 0
-        """How many searches the blocks tell of."""
+        """Number of searches in the blocks."""
 
     def searched(self, event: Searched) -> None:
-        """Take what a search found; its blocks stand before the next piece, once there is anything found."""
+        """Note the results of a search; their blocks come before the next piece."""
         if self._shows_search:
             self._queries.update(dict.fromkeys(event.queries))
             new = (source for source in event.sources if source.number not in self._told)
             self._found.update((source.number, source) for source in new)
 
     def write(self, piece: Fragment, cited: Sequence[Citation] = ()) -> list[Event]:
-        """Return the events of the next piece of the answer; `cited` is what it cites."""
+        """Return the events of the next piece of the answer; `cited` are its citations."""
         if not (piece.text or piece.thinking or piece.call):
             return []
         events = self._searches() if self._found else []
@@ -74,7 +74,7 @@ class ContentWriter:
         return self._delta("citations_delta", citation={**cited, "cited_text": source.snippet[:LONGEST_CITED]})
 
     def _searches(self) -> list[Event]:
-        """Return the blocks of what was searched and found since the last ones."""
+        """Return the blocks of the queries and results since the last ones."""
         self.searches += 1
         id_ = f"srvtoolu_{self._id}{self.searches}"
         results = [_result(source) for source in self._found.values()]
@@ -103,13 +103,13 @@ class ContentWriter:
         return [*events, {"type": "content_block_stop", "index": self._index}]
 
     def _signature(self) -> str:
-        """Return what clients want beside thinking; whatever comes back is taken, since the model needs none of it."""
+        """Return the signature that clients expect beside thinking; it is not checked when it comes back."""
         thought, self._thought = self._thought, sha256()
         return base64.b64encode(b"bridge" + thought.digest()).decode()
 
 
 def blocks_of(events: Iterable[Event]) -> list[dict[str, Any]]:
-    """Return the blocks of a whole answer, of which `events` would be the stream."""
+    """Return the blocks of a whole answer from its stream events."""
     blocks: list[dict[str, Any]] = []
     for event in events:
         match event:

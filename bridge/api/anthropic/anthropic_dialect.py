@@ -1,4 +1,4 @@
-"""Anthropic's API, as far as it is messages: what Claude Code and Anthropic's SDKs speak."""
+"""Anthropic's Messages API, which Claude Code and Anthropic's SDKs use."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from bridge.settings import ApiSettings
 from bridge.storage.file_store import StoredFile
 
 PRESET = re.compile(r"(?<![a-z])(?:claude|opus|sonnet|haiku)(?![a-z])")
-"""What the names of models contain that clients are preset to."""
+"""Words in the names of Anthropic's models, which clients use by default."""
 THINKING = re.compile(r"(?<![a-z])think(?:ing)?(?![a-z])")
 HEADER = "anthropic-ratelimit-{}-{}"
 
 
 class Anthropic(Dialect):
-    """Messages, their tokens, and the list of models."""
+    """Messages, token counts, and the list of models."""
 
     prefixes = ("/v1/messages", "/messages")
     marks = ("anthropic-version",)
@@ -35,7 +35,7 @@ class Anthropic(Dialect):
         self._settings = settings
 
     def surfaces(self) -> Sequence[Surface[Any]]:
-        """Return the way to chat, and the count of tokens."""
+        """Return the surfaces for messages and for token counts."""
         return AnthropicMessages(self._settings), AnthropicTokenCount(self._settings)
 
     def error(self, failure: Failure) -> dict[str, Any]:
@@ -43,7 +43,7 @@ class Anthropic(Dialect):
         return error_body(failure)
 
     def default_model(self, name: str, first: str) -> str | None:
-        """Return the accounts' first model for each of Anthropic's, whatever its size; requests switch thinking."""
+        """Map each of Anthropic's models to the accounts' first model, with thinking if its name asks for it."""
         if not PRESET.search(name.lower()):
             return None
         return f"{first}-think" if THINKING.search(name.lower()) else first

@@ -1,4 +1,4 @@
-"""Errors as Anthropic's API shows them."""
+"""Errors in the form of Anthropic's API."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ TYPES = {
     504: "timeout_error",
     529: "overloaded_error",
 }
-"""The types of errors by their status; any other is a bad request below 500, and `api_error` from there on."""
+"""The types of errors by status; others are `invalid_request_error` below 500 and `api_error` above."""
 DETAILED = frozenset({ThreadNotHeld.code})
-"""Codes that SDKs act on; they look for them in the details."""
+"""Codes that SDKs react to, and read from the details."""
 TOO_LONG = "prompt is too long: "
-"""How the message begins by which clients know that they must compact their history."""
+"""Prefix of the message by which clients recognize that they must compact their history."""
 ERROR_SCHEMA: Mapping[str, Any] = {
     "title": "AnthropicError",
     "type": "object",
@@ -46,7 +46,7 @@ ERROR_SCHEMA: Mapping[str, Any] = {
 
 
 def error_body(failure: Failure) -> dict[str, Any]:
-    """Return the error object; it has no field for the bad parameter, so that the message names it."""
+    """Return the error object; it has no field for the bad parameter, so the message names it."""
     param, message = failure.param, failure.message
     if param and param not in message:
         message = f"{param}: {message}"

@@ -1,4 +1,4 @@
-"""The system text and the messages of Anthropic's dialect as the turns of a chat."""
+"""Reads the system text and the messages of Anthropic's dialect as the turns of a chat."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from bridge.tool_calls.notation import Call, canonical
 
 ROLES: Mapping[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
 UNSAID = ("thinking", "redacted_thinking", "server_tool_use", "mcp_tool_use", "fallback")
-"""Blocks of an answer that the model does not need again; nor does it the results of the server's tools."""
+"""Blocks of an answer that the model does not need again, as it does not the results of the server's tools."""
 FOR_SERVER = "x-anthropic-billing-header:"
-"""How a system text begins that Claude Code sends to the server alone."""
+"""Prefix of a system text of Claude Code that is meant for the server and not for the model."""
 FILLER = "[System: Empty message content sanitised to satisfy protocol]"
-"""What LiteLLM puts beside the calls of an answer without a text; nobody said it."""
+"""Text that LiteLLM inserts into answers with calls and without text."""
 
 
 class AnthropicMessage(Lenient):
@@ -32,7 +32,7 @@ class AnthropicMessage(Lenient):
 
     @property
     def speaker(self) -> Role:
-        """Return who said it; what an unknown role said has no more weight than what a user did."""
+        """Return the role; an unknown role counts as the user's."""
         return ROLES.get(self.role, "user") if isinstance(self.role, str) else "user"
 
 
@@ -49,7 +49,7 @@ def read_history(system: object, given: Sequence[AnthropicMessage]) -> tuple[Mes
 
 
 def _refuse_results(given: Sequence[AnthropicMessage]) -> None:
-    """Raise where results come without any call: a proxy that dropped `thread` has lost the history."""
+    """Raise `RequestError` for results without any call, which come from a proxy that dropped `thread`."""
     for index, message in enumerate(given):
         for place, block in enumerate(_as_blocks(message.content)):
             if kind_of(block) == "tool_result":
@@ -72,7 +72,7 @@ def _system(given: object) -> Iterator[Turn]:
 
 
 def _instructed(turns: Iterable[Turn]) -> Iterator[Turn]:
-    """Yield the turns with each system message before what the user said beside it: the last one is to be answered."""
+    """Yield the turns with system messages before the user's beside them, so that the last turn is the user's."""
     for _, group in groupby(turns, lambda turn: turn.role == "assistant"):
         yield from sorted(group, key=lambda turn: turn.role != "system")
 
@@ -96,7 +96,7 @@ def _turns(message: AnthropicMessage, index: int, *, is_new: bool) -> Iterable[T
 
 
 def _answer(blocks: Iterable[Any]) -> Turn:
-    """Return the model's turn; its text may come back in several blocks, and was one text."""
+    """Return the model's turn; its text may come back in several blocks."""
     texts: list[str] = []
     calls: list[tuple[str, Call]] = []
     for block in blocks:
@@ -111,7 +111,7 @@ def _answer(blocks: Iterable[Any]) -> Turn:
 
 
 def _user(blocks: Sequence[object], where: str, *, is_new: bool) -> Iterator[Turn]:
-    """Yield the results of calls, and what stands before, between and behind them."""
+    """Yield the results of calls, and the blocks before, between and after them."""
     place = 0
     for is_result, group in groupby(blocks, lambda block: kind_of(block) == "tool_result"):
         said = list(group)
@@ -119,7 +119,7 @@ def _user(blocks: Sequence[object], where: str, *, is_new: bool) -> Iterator[Tur
             yield from (_result(block, f"{where}[{index}].content") for index, block in enumerate(said, place))
         else:
             pieces = [*read_blocks(said, where, is_strict=is_new, first=place)]
-            if pieces:  # blocks may say nothing to the model
+            if pieces:  # some blocks have nothing for the model
                 yield Turn("user", "\n".join(_texts(pieces)), _files(pieces))
         place += len(said)
 
@@ -133,7 +133,7 @@ def _result(block: Any, where: str) -> Turn:
 
 
 def _as_blocks(content: object) -> Sequence[object]:
-    """Return a message's content as blocks; what is neither text nor a list is shown as JSON."""
+    """Return a message's content as blocks; content that is neither text nor a list becomes JSON text."""
     if isinstance(content, list):
         return content
     if content is None:

@@ -1,4 +1,4 @@
-"""Anthropic's `/v1/messages`: one message whole, or as the events that its SDKs put together."""
+"""Anthropic's `/v1/messages`: one message, whole or as stream events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 
 from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
-from bridge.api.answer.presenter import PresentationStyle, Presenter, standing
+from bridge.api.answer.presenter import PresentationStyle, Presenter, valid_events
 from bridge.api.anthropic.anthropic_content import ContentWriter, Event, blocks_of
 from bridge.api.anthropic.anthropic_errors import error_body
 from bridge.api.anthropic.anthropic_request import AnthropicOptions, AnthropicRequest, MessagesBody, read
@@ -24,16 +24,16 @@ PING: Event = {"type": "ping"}
 REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
 REFUSED = {"type": "refusal", "category": None, "explanation": None}
 NO_CACHE = {"cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
-"""There is no cache whose use a client could see or pay for."""
+"""Usage of a prompt cache, which does not exist here."""
 
 
 def frame(event: Event) -> bytes:
-    """Return an event as a frame."""
+    """Return an event as an SSE frame."""
     return encode_sse(dump(event), event["type"])
 
 
 class AnthropicMessages(Surface[AnthropicOptions]):
-    """Messages, whole or as events."""
+    """The surface for messages."""
 
     dialect = "anthropic"
     path = "/v1/messages"
@@ -45,18 +45,18 @@ class AnthropicMessages(Surface[AnthropicOptions]):
         self._settings = settings
 
     def parse(self, call: ApiCall) -> AnthropicRequest | TokenQuestion:
-        """Return what the body asks for."""
+        """Return the parsed body."""
         return read(call, self._settings)
 
     def encoder(self, request: AnthropicRequest) -> Encoder:
-        """Return an encoder of events."""
+        """Return the encoder of the stream."""
         return MessageEncoder(request, self._style(request))
 
     def reply(self, request: AnthropicRequest, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
         """Return the message."""
         (events,) = answers
         answer = _Answer(request, self._style(request))
-        content = blocks_of(made for event in _in_runs(standing(events)) for made in answer.content(event))
+        content = blocks_of(made for event in _joined(valid_events(events)) for made in answer.content(event))
         ended = next(event for event in events if isinstance(event, AnswerEnd))
         return {**_message(request), "content": content, **answer.stop(ended), "usage": answer.usage(ended.usage)}
 
@@ -72,7 +72,7 @@ class MessageEncoder:
         self._answer = _Answer(request, style)
 
     def encode(self, event: AnswerEvent, choice: int = 0) -> bytes:
-        """Return the events that `event` becomes; there is only one choice."""
+        """Return the frames of `event`; there is only one choice."""
         return b"".join(map(frame, self._events(event)))
 
     def fail(self, failure: Failure) -> bytes:
@@ -91,7 +91,7 @@ class MessageEncoder:
 
 
 class _Answer:
-    """One answer as it is shown."""
+    """The presentation of one answer."""
 
     def __init__(self, request: AnthropicRequest, style: PresentationStyle) -> None:
         options = request.dialect
@@ -103,7 +103,7 @@ class _Answer:
         )
 
     def content(self, event: AnswerEvent) -> list[Event]:
-        """Return the events of blocks that `event` becomes."""
+        """Return the block events of `event`."""
         if isinstance(event, Searched):
             self._writer.searched(event)
         known = len(self._presenter.citations)
@@ -122,12 +122,12 @@ class _Answer:
         }
 
     def usage(self, usage: Usage) -> dict[str, Any]:
-        """Return what the answer has cost so far."""
+        """Return the usage object."""
         return _usage(usage, self._writer.searches)
 
 
 def _message(request: AnthropicRequest) -> dict[str, Any]:
-    """Return a message without content, of which nobody knows yet why it ended."""
+    """Return a message without content and stop reason."""
     return {
         "id": f"msg_{request.chat.id.replace('-', '')}",
         "type": "message",
@@ -151,8 +151,8 @@ def _usage(usage: Usage, searches: int = 0) -> dict[str, Any]:
     }
 
 
-def _in_runs(events: Iterable[AnswerEvent]) -> Iterator[AnswerEvent]:
-    """Yield the events with texts that follow each other put together."""
+def _joined(events: Iterable[AnswerEvent]) -> Iterator[AnswerEvent]:
+    """Yield the events with consecutive texts joined."""
     for kind, group in groupby(events, type):
         texts: list[str] = []
         for event in group:

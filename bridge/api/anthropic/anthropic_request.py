@@ -21,44 +21,44 @@ from bridge.settings import ApiSettings
 from bridge.tool_calls.json_mode import JsonForm
 
 BETA = "anthropic-beta"
-"""The header that asks for what is not in the API yet; none of it is needed here."""
+"""The header that requests beta features, none of which has an effect here."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnthropicOptions:
-    """What only Anthropic's clients ask for."""
+    """Options that only Anthropic's clients have."""
 
     shows_thinking: bool
-    """Whether blocks of thinking have their text, and not only a signature."""
+    """Whether thinking blocks have their text, not only a signature."""
     shows_search: bool
-    """Whether the server's search is among the tools, so that blocks tell what it found."""
+    """Whether the server's search is among the tools, so that blocks show its results."""
 
 
 AnthropicRequest = ParsedRequest[AnthropicOptions]
 
 
 class ThinkingConfig(Lenient):
-    """Whether the model shall think first."""
+    """Whether the model should think first."""
 
     type: StrictStr
     display: StrictStr | None = None
 
 
 class OutputFormat(Lenient):
-    """The form that the answer shall have."""
+    """The form of the answer."""
 
     type: StrictStr
     schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
 
 
 class OutputConfig(Lenient):
-    """How the answer shall be."""
+    """Options of the answer."""
 
     format: OutputFormat | None = None
 
 
 class MessagesBody(ToolFields):
-    """The fields that have an effect; everything else is in `model_extra`."""
+    """The fields that have an effect; all others are in `model_extra`."""
 
     model: Annotated[StrictStr, Field(min_length=1)]
     messages: Annotated[list[AnthropicMessage], FailFast(), Field(min_length=1)]
@@ -73,10 +73,10 @@ class MessagesBody(ToolFields):
 
 
 def read(call: ApiCall, settings: ApiSettings) -> AnthropicRequest:
-    """Return what a body asks for; raise a `RequestError` whose `param` is the first field at fault."""
+    """Parse a body; raise a `RequestError` whose `param` is the first bad field."""
     asked = validated(MessagesBody, call.body)
-    if asked.thread is not None:  # a client that sends only what is new must not lose the rest
-        raise ThreadNotHeld("No threads are held here: send all messages, without thread.", param="thread")
+    if asked.thread is not None:  # a client that sends only new messages must not lose the others
+        raise ThreadNotHeld("Threads are not kept here: send all messages, without thread.", param="thread")
     model = call.model(asked.model)
     texts = [text for message in asked.messages for text in without_files(message.content)]
     check_length([*without_files(asked.system), *texts], model, "messages")
@@ -98,7 +98,7 @@ def read(call: ApiCall, settings: ApiSettings) -> AnthropicRequest:
         shows_search=is_searching(asked),
     )
     request = make_request(options, call.id, dialect, settings)
-    # No token at all: the prompt is only to be put into a cache, which is not here.
+    # With max_tokens 0 a client only warms a prompt cache, which does not exist here.
     return replace(request, ends_at_once="length") if asked.max_tokens == 0 else request
 
 

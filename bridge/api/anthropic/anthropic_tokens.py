@@ -1,4 +1,4 @@
-"""Anthropic's `/v1/messages/count_tokens`: what a request would cost, without sending it."""
+"""Anthropic's `/v1/messages/count_tokens`: the tokens of a request, without sending it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from bridge.api.surface import ApiCall, TokenQuestion
 
 
 class AnthropicTokenCount(AnthropicMessages):
-    """Counts the tokens of what would be a chat."""
+    """The surface that counts the tokens of a request for messages."""
 
     path = "/v1/messages/count_tokens"
     summary = "Count the tokens of messages in Anthropic's form"
     stream_type = ""
 
     def parse(self, call: ApiCall) -> TokenQuestion:
-        """Return whose tokens are to be counted."""
+        """Return the chat whose tokens to count."""
         return TokenQuestion(read(call, self._settings).chat, lambda tokens: {"input_tokens": tokens})

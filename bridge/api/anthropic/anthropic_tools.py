@@ -1,7 +1,7 @@
-"""Tools in Anthropic's dialect: which of them the client runs, which the server would, and which may be called now.
+"""Tools in Anthropic's dialect: which the client runs, which the server would, and which may be called now.
 
-Only tools of the client are offered to the model. The server's own search is the site's; its other tools, and
-tools of kinds that are not known here, are left out.
+Only the client's tools are offered to the model. The server's search becomes the site's; other server tools and tools
+of unknown types are left out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bridge.errors import RequestError
 from bridge.tool_calls.notation import Tool, Toolbox
 
 FUNCTIONS = (None, "custom", "function")
-"""Types of tools that the client runs, and describes."""
+"""Types of tools that the client runs and describes."""
 SEARCH = "web_search"
 TOOL_SEARCH = "tool_search_tool"
 MODES: dict[str, Literal["auto", "none", "required"]] = {
@@ -38,13 +38,13 @@ class AnthropicTool(Lenient):
     name: ToolName | None = None
     description: StrictStr | None = None
     input_schema: Annotated[dict[str, Any] | None, BeforeValidator(lambda given: given if given else None)] = None
-    """JSON Schema of the arguments; what of it is odd, or not understood, asks for nothing."""
+    """JSON Schema of the arguments; invalid or unsupported parts of it are ignored."""
     defer_loading: StrictBool | None = None
-    """Whether the model learns of it only once something in the messages refers to it."""
+    """Whether the model gets the tool only after a message refers to it."""
 
     @property
     def is_function(self) -> bool:
-        """Whether the client runs it."""
+        """Whether the client runs the tool."""
         return self.type in FUNCTIONS or client_tool(self.type or "", "") is not None
 
 
@@ -57,7 +57,7 @@ class AnthropicToolChoice(Lenient):
 
 
 class ToolFields(Lenient):
-    """The fields of a body that are about tools."""
+    """The fields about tools."""
 
     tools: list[AnthropicTool] | None = None
     tool_choice: Annotated[
@@ -66,23 +66,23 @@ class ToolFields(Lenient):
 
 
 def is_searching(fields: ToolFields) -> bool:
-    """Tell whether the server is to search the web."""
+    """Tell whether the server should search the web."""
     return any(not tool.is_function and (tool.type or "").startswith(SEARCH) for tool in fields.tools or ())
 
 
 def without_effect(fields: ToolFields) -> dict[str, bool]:
-    """Return the types of tools that nobody offers to the model."""
+    """Return the types of tools that are not offered to the model."""
     types = [tool.type or "" for tool in fields.tools or () if not tool.is_function]
     return {kind: True for kind in types if not kind.startswith((SEARCH, TOOL_SEARCH))}
 
 
 def toolbox(fields: ToolFields, messages: Sequence[AnthropicMessage]) -> Toolbox | None:
-    """Return the tools that the model may call, or None where there are none; raise a `RequestError`."""
+    """Return the tools that the model may call, or None without any; raise a `RequestError` for a bad one."""
     given = [*(fields.tools or ())]
     tools = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(given) if tool.is_function]
     late = {tool.name for tool in given if tool.defer_loading}
     if any((tool.type or "").startswith(TOOL_SEARCH) for tool in given):
-        late = set()  # there is no search for tools here, so that the model must know them all
+        late = set()  # tool search is not available here, so the model must know all tools
     offered = {tool.name: tool for tool in tools if tool.name not in late}
     known = {tool.name: tool for tool in tools}
     for is_added, name, defined in _changes(messages):
@@ -111,13 +111,13 @@ def _choice(fields: ToolFields, offered: Sequence[str]) -> ToolChoice:
     mode, name = MODES[choice.type], (choice.name or "") if choice.type == "tool" else ""
     of_server = [tool.name for tool in fields.tools or () if not tool.is_function]
     if name in of_server or (of_server and not offered):
-        mode, name = "auto", ""  # what the server runs cannot be called by the model
+        mode, name = "auto", ""  # the model cannot call server tools
     param = "tool_choice.name" if name else "tool_choice"
     return ToolChoice(mode, name, choice.disable_parallel_tool_use is not True, param)
 
 
 def _changes(messages: Iterable[AnthropicMessage]) -> Iterator[tuple[bool, str, Tool | None]]:
-    """Yield what the messages say of tools: whether one comes or goes, its name, and itself where it is described."""
+    """Yield the changes of tools in the messages: whether a tool is added, its name, and its definition if given."""
     for message in messages:
         for block in message.content if isinstance(message.content, list) else ():
             match block:
@@ -136,7 +136,7 @@ def _reference(block: object) -> str:
 
 
 def _defined(given: dict[str, Any]) -> Tool | None:
-    """Return a tool that a message describes; one that is odd is none, since nobody can mend old messages."""
+    """Return a tool that a message defines; None for an invalid one, because clients cannot repair old messages."""
     try:
         tool = AnthropicTool.model_validate(given)
     except ValidationError:

@@ -1,1 +1,1 @@
-"""Files in a request and beside it: read, fetched, gathered; may import chat, storage."""
+"""Files of a request: parsed from its body, fetched from addresses, read from the store; may import chat, storage."""

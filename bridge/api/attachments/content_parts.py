@@ -1,6 +1,6 @@
-"""Files beside the text of a message: data URLs and base64 are read here, addresses and ids only noted.
+"""Files beside the text of a message: data URLs and base64 are decoded here, addresses and ids only noted.
 
-What is noted is a `Remote`, which `bridge.api.attachments.gather` turns into the file itself.
+An address or id becomes a `Remote`, which `bridge.api.attachments.gather` replaces with the file.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from bridge.errors import RequestError
 UNKNOWN_TYPE = "application/octet-stream"
 MEDIA_TYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}", re.ASCII)
 LONGEST_NAME = 200
-"""Bytes of a name in UTF-8; file systems take 255."""
+"""Most bytes of a name in UTF-8; file systems allow 255."""
 LONGEST_ENDING = 10
 SEPARATORS = re.compile(r"[/\\]")
-DISLIKED = frozenset('<>:"/\\|?*')
-"""Characters that file systems dislike."""
-UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Kinds of characters that are not seen, or turn what is seen: controls, marks of direction, halves of surrogates."""
+FORBIDDEN = frozenset('<>:"/\\|?*')
+"""Characters that some file systems forbid."""
+INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode categories of invisible and direction-changing characters: controls, formats, surrogates, separators."""
 LONGEST_HEAD = 1000
-"""Characters of a data URL before its data."""
+"""Most characters of a data URL before its data."""
 PIECE = 8192
-"""Bytes that are unquoted in one go: each escape becomes an object."""
+"""Bytes to unquote at a time, because each escape becomes an object."""
 TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 BLANKS = b" \t\n\r\v\f"
 
 
 @dataclass(frozen=True, slots=True)
 class Remote(Attachment):
-    """An attachment that is still to be got, by one of these; the media type is empty where nothing says it."""
+    """An attachment that must still be fetched, by id or address; an unknown media type is empty."""
 
     file_id: str = ""
     url: str = ""
 
 
 def named(name: str, media_type: str, digest: str) -> str:
-    """Return a file's name as a page can show it; one that has none is named for what it is."""
+    """Return a safe form of a file's name; without one, a name from its type and digest."""
     clean = "".join("_" if _is_unwanted(char) else char for char in _last(name)).strip(". ")
     if not clean:
         kind = "image" if media_type.startswith("image/") else "file"
@@ -56,13 +56,13 @@ def named(name: str, media_type: str, digest: str) -> str:
 
 
 def typed(name: str, media_type: str) -> str:
-    """Return a media type without its parameters; for one that is none the name is asked."""
+    """Return a media type without its parameters; if it is malformed, guess it from the name."""
     given = media_type.partition(";")[0].strip().lower()
     return given if MEDIA_TYPE.fullmatch(given) else mimetypes.guess_type(named(name, "", ""))[0] or UNKNOWN_TYPE
 
 
 def attachment(name: str, media_type: str, data: bytes, param: str) -> Attachment:
-    """Return the attachment; raise a `RequestError` for one without a byte in it."""
+    """Return the attachment; raise a `RequestError` for an empty file."""
     if not data:
         raise RequestError(f"{param}: the file is empty.", param=param)
     kind = typed(name, media_type)
@@ -71,12 +71,12 @@ def attachment(name: str, media_type: str, data: bytes, param: str) -> Attachmen
 
 
 def _last(path: str) -> str:
-    """Return the last part of a path of any system; nobody shows more of it than its end."""
+    """Return the last part of a path of any operating system, cut to a bounded length."""
     return SEPARATORS.split(path[-4 * LONGEST_NAME :].rstrip("/\\"))[-1]
 
 
 def _is_unwanted(char: str) -> bool:
-    return char in DISLIKED or unicodedata.category(char) in UNSEEN
+    return char in FORBIDDEN or unicodedata.category(char) in INVISIBLE
 
 
 def _cut(name: str, size: int) -> str:
@@ -84,30 +84,30 @@ def _cut(name: str, size: int) -> str:
 
 
 def stored(file_id: object, param: str) -> Remote:
-    """Return the attachment that is a file kept here; raise a `RequestError` for what is no id."""
+    """Return the attachment for a stored file; raise a `RequestError` for a malformed id."""
     if not isinstance(file_id, str) or not file_id:
         raise RequestError(f"{param} must be the id of a file.", param=param)
     return Remote("", "", b"", param, file_id=file_id)
 
 
 def located(given: str, name: str, param: str) -> Attachment:
-    """Return what a data URL holds, or what is to be got from an http(s) address; raise a `RequestError`."""
+    """Return the file in a data URL, or a `Remote` for an http(s) address; raise a `RequestError` for others."""
     if given[:5].lower() == "data:":
         return _inline(given, name, param)
     if given[:8].lower().startswith(("http://", "https://")):
         if len(given) > 8000 or not _host(given):
-            raise RequestError(f"{param} is not an address that can be used.", param=param)
+            raise RequestError(f"{param} is not a usable address.", param=param)
         return Remote(name or unquote(PurePosixPath(urlsplit(given).path).name), "", b"", param, url=given)
     raise RequestError(f"{param} must be a data URL or an http(s) address.", param=param)
 
 
 def from_base64(given: str, name: str, media_type: str, param: str) -> Attachment:
-    """Return the attachment whose bytes are `given`, in base64; raise a `RequestError`."""
+    """Return the attachment with the base64 data `given`; raise a `RequestError` if it is malformed."""
     return attachment(name, media_type, _decoded(given.encode("utf-8", "replace"), param), param)
 
 
 def is_address(given: str) -> bool:
-    """Tell whether this is a data URL or an http(s) address, and not the bytes themselves in base64."""
+    """Tell whether this is a data URL or an http(s) address, and not base64 data."""
     return given[:8].lower().startswith(("data:", "http://", "https://"))
 
 
@@ -122,7 +122,7 @@ def _inline(given: str, name: str, param: str) -> Attachment:
 
 
 def _unquoted(data: bytes) -> bytes:
-    """Put the bytes that they stand for in the place of escapes such as `%41`, in pieces that end between escapes."""
+    """Replace escapes such as `%41` with their bytes, in pieces that end between escapes."""
     if b"%" not in data:
         return data
     made, place = bytearray(), 0

@@ -1,7 +1,7 @@
-"""Fetches a file from an address that a client named, from public hosts only, with limits.
+"""Fetches a file from an address that a client gave, from public hosts only, with limits.
 
-The guard stands where a connection is made, and sees the very address that it goes to: so neither a name that
-resolves to this network, nor one that resolves to another address a moment later, nor a redirect gets past it.
+The check is made when a connection is opened, on the address that it goes to, so neither a name that resolves into this
+network, nor DNS rebinding, nor a redirect gets past it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ MOST_REDIRECTS = 5
 
 
 async def fetch(url: str, most: int, param: str, may_reach: Callable[[Address], bool] = is_public) -> tuple[bytes, str]:
-    """Return the bytes and the media type of what is there; the caller sets the time limit.
+    """Return the bytes and the media type of a file; the caller sets the time limit.
 
-    Raises a `RequestError` where there is nothing, or more than `most` bytes, or a host that `may_reach` refuses.
+    Raises a `RequestError` if there is no file, it has more than `most` bytes, or `may_reach` refuses its host.
     """
 
     def connect(found: tuple[Any, ...]) -> socket.socket:
@@ -49,7 +49,7 @@ async def fetch(url: str, most: int, param: str, may_reach: Callable[[Address], 
 
 
 async def _read(response: aiohttp.ClientResponse, most: int, param: str) -> bytes:
-    """Return the body, as long as it is not too large."""
+    """Return the body; raise `FileTooLarge` above `most` bytes."""
     data = bytearray()
     async for chunk in response.content.iter_any():
         data += chunk

@@ -1,4 +1,4 @@
-"""Content parts that are files, as most clients write them: `image_url`, `file`, and their newer forms."""
+"""Content parts with files: `image_url`, `file`, and their newer forms."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bridge.errors import RequestError
 
 
 def read_attachment(part: Mapping[str, Any], where: str) -> Attachment:
-    """Return what a content part of one of the `PARTS` attaches; raise a `RequestError` that names the bad field."""
+    """Return the attachment of a content part in `PARTS`; raise a `RequestError` that names the bad field."""
     return PARTS[part["type"]](part, where)
 
 
 def _image(part: Mapping[str, Any], where: str) -> Attachment:
-    """Read `{"image_url": {"url": ...}}`, the address being a text of its own in the newer form."""
+    """Read `{"image_url": {"url": ...}}`, or in the newer form `{"image_url": ...}`."""
     given, param = part.get("image_url"), f"{where}.image_url"
     if isinstance(given, dict):
         given, param = given.get("url"), f"{param}.url"
@@ -49,7 +49,7 @@ def _file(part: Mapping[str, Any], where: str) -> Attachment:
 
 
 def _refused(part: Mapping[str, Any], where: str) -> Attachment:
-    raise RequestError(f"{where}: the site takes text, images and files, but no {part['type']}.", param=where)
+    raise RequestError(f"{where}: {part['type']} is not supported; send text, images or files.", param=where)
 
 
 PARTS: Mapping[str, Callable[[Mapping[str, Any], str], Attachment]] = {
@@ -60,4 +60,4 @@ PARTS: Mapping[str, Callable[[Mapping[str, Any], str], Attachment]] = {
     "input_audio": _refused,
     "video_url": _refused,
 }
-"""Kinds of content parts that are no text."""
+"""Types of content parts that are not text."""

@@ -1,4 +1,4 @@
-"""Gets what a chat's attachments only name: files that are kept here, and files at addresses."""
+"""Fetches the attachments of a chat that are ids of stored files or addresses."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from bridge.settings import FileSettings
 
 @dataclass(slots=True)
 class Fetched:
-    """What is at the addresses of one request, and until when there is time to get it."""
+    """The files fetched for one request, and the event loop's time until which fetching may take."""
 
     until: float
     files: dict[str, tuple[bytes, str] | None] = field(default_factory=dict)
-    """Bytes and media type by address, each of which is tried once; None where that was in vain."""
+    """Bytes and media type by address; None for an address that failed, which is not tried again."""
 
     @property
     def size(self) -> int:
-        """Return the bytes of all of them."""
+        """Return the total bytes."""
         return sum(len(found[0]) for found in self.files.values() if found)
 
 
 class Gatherer:
-    """Completes chats."""
+    """Completes chats with their files."""
 
     def __init__(
         self, files: StoredFiles, settings: FileSettings, may_reach: Callable[[Address], bool] = is_public
@@ -42,10 +42,10 @@ class Gatherer:
         self._may_reach = may_reach
 
     async def complete(self, chat: ChatRequest) -> ChatRequest:
-        """Return the chat with all its files; raise a `RequestError` that names the field of one that is missing.
+        """Return the chat with all its files; raise a `RequestError` that names the field of a missing one.
 
-        Only what the user says now must be there: clients send their history again and again, while addresses and
-        stored files go. What is new comes first, so that nothing old takes its time or its room.
+        Only files of the user's new messages are required: clients resend their history, while addresses and stored
+        files disappear. New messages come first, so that old ones do not use up the limits.
         """
         if not any(message.attachments for message in chat.messages):
             return chat
@@ -72,7 +72,7 @@ class Gatherer:
         most, param = self._settings.max_bytes, given.param
         if not isinstance(given, Remote):
             if len(given.data) > most:
-                raise FileTooLarge(f"{param}: the file may have {most} bytes (files.max_bytes).", param=param)
+                raise FileTooLarge(f"{param}: a file may have at most {most} bytes (files.max_bytes).", param=param)
             return given
         if given.file_id:
             known, path = await self._files.path(given.file_id, param)
@@ -86,13 +86,14 @@ class Gatherer:
         return await asyncio.to_thread(attachment, given.name, media_type, data, param)
 
     async def _fetch(self, url: str, param: str, fetched: Fetched) -> tuple[bytes, str]:
-        """Fetch a file, unless those of one request are too many, or too large together."""
+        """Fetch a file, within the limits on number and size of the files of one request."""
         settings = self._settings
         if not settings.urls:
-            message = f"{param}: addresses are not fetched here (files.urls); send a data URL or a file_id."
+            message = f"{param}: this bridge does not fetch addresses (files.urls); send a data URL or a file_id."
             raise RequestError(message, param=param)
         if len(fetched.files) > (most := settings.max_prompt_files):
-            raise RequestError(f"{param}: {most} addresses are fetched (files.max_prompt_files).", param=param)
+            message = f"{param}: at most {most} addresses are fetched (files.max_prompt_files)."
+            raise RequestError(message, param=param)
         left = settings.max_prompt_bytes - fetched.size
         try:
             async with asyncio.timeout_at(fetched.until):
@@ -105,5 +106,5 @@ class Gatherer:
             if left >= settings.max_bytes:
                 raise
             most = settings.max_prompt_bytes
-            message = f"{param}: the files may have {most} bytes together (files.max_prompt_bytes)."
+            message = f"{param}: all files together may have at most {most} bytes (files.max_prompt_bytes)."
             raise FileTooLarge(message, param=param) from None

@@ -1,7 +1,7 @@
-"""The files that clients have stored: those of this node, and by their ids those of the other nodes of its cluster.
+"""The files that clients have stored: those of this node and, in a cluster, by their ids those of other nodes.
 
-A file stays on the node that took it. Where another node needs its bytes for a prompt, it keeps a copy for some time:
-what an id names never changes. Whether there is still such a file is asked each time.
+A file stays on the node that received it. Another node that needs its bytes for a prompt keeps a copy for some time,
+because the content of an id never changes; it asks each time whether the file still exists.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from bridge.storage.file_store import ID, FileStore, StoredFile, disk
 
 SUBJECT = "files"
 PIECE = MEBIBYTE // 4
-"""Bytes of a file that are in memory at a time."""
+"""Bytes of a file in memory at a time."""
 
 
 class StoredFiles:
-    """The files in `store`, and those of other nodes; without `nodes` there are none."""
+    """The files in `store` and, with `nodes`, those of other nodes."""
 
     def __init__(self, store: FileStore, nodes: OtherNodes | None = None) -> None:
         self.store = store
@@ -47,7 +47,7 @@ class StoredFiles:
         return sorted([*own, *(file for files in found for file in files)], key=lambda file: -file.created)
 
     async def one(self, id: str, param: str = "id") -> StoredFile:  # noqa: A002
-        """Return what is known about a file; raises `UnknownFile`."""
+        """Return the metadata of a file; raises `UnknownFile`."""
         if (node := self._maker(id)) is not None:
             try:
                 return _file(await node.ask(SUBJECT, do="one", id=id))
@@ -68,11 +68,11 @@ class StoredFiles:
         await asyncio.to_thread(self.store.delete, id)
 
     async def path(self, id: str, param: str) -> tuple[StoredFile, Path]:  # noqa: A002
-        """Return what is known about a file, and where its bytes are on this node; raises `UnknownFile`."""
+        """Return the metadata of a file, and the path of its bytes on this node; raises `UnknownFile`."""
         known = await self.one(id, param)
         if (node := self._maker(id)) is None:
             return known, self.store.path(known.id)
-        path = self._copies.path(id)  # an id of ours, as `_maker` has seen
+        path = self._copies.path(id)  # safe: `_maker` has checked the form of the id
         if not await asyncio.to_thread(self._copies.use, id, known.size):
             async with node.read(SUBJECT, id=id) as pieces:
                 await self._copy(id, known.size, pieces)
@@ -80,7 +80,7 @@ class StoredFiles:
 
     @asynccontextmanager
     async def opened(self, id: str) -> AsyncGenerator[tuple[int, AsyncIterator[bytes]]]:  # noqa: A002
-        """Open a file: its size, and its bytes piece by piece; raises `UnknownFile`."""
+        """Open a file; yield its size and its bytes in pieces; raises `UnknownFile`."""
         if (node := self._maker(id)) is not None:
             known = await self.one(id)
             async with node.read(SUBJECT, id=id) as pieces:
@@ -104,7 +104,7 @@ class StoredFiles:
                         break
                     await asyncio.to_thread(draft.file.write, piece)
                 if size != expected:
-                    raise NodeLost(f"The node that has the file {id_} did not send all of it.")
+                    raise NodeLost(f"The node with the file {id_} did not send all of it.")
                 await asyncio.to_thread(draft.finish)
             finally:
                 await asyncio.shield(asyncio.to_thread(draft.drop))
@@ -117,7 +117,7 @@ class StoredFiles:
             await self._nodes.check_maker(id_)
 
     async def _answer(self, said: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Answer another node about this one's files."""
+        """Answer another node's request about this node's files."""
         match said["do"]:
             case "all":
                 return {"files": [file.model_dump() for file in await asyncio.to_thread(self.store.all)]}
@@ -151,7 +151,7 @@ def _file(said: Mapping[str, Any]) -> StoredFile:
     try:
         return StoredFile.model_validate(said)
     except ValidationError as error:
-        raise NodeLost("What another node says of a file cannot be read.") from error
+        raise NodeLost("The answer of another node about a file is malformed.") from error
 
 
 async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""Answers in Gemini's form: the same object whole and for each piece of a stream."""
+"""Answers in Gemini's form, which is the same for a whole answer and for each piece of a stream."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Part = dict[str, Any]
 
 
 class GeminiEncoder:
-    """Writes a response for each piece, as an event or as an entry of a JSON array."""
+    """Writes a response object for each piece, as an event or as an entry of a JSON array."""
 
     def __init__(self, request: GeminiRequest, style: PresentationStyle) -> None:
         self._request = request
@@ -33,7 +33,7 @@ class GeminiEncoder:
         self._is_begun = False
 
     def encode(self, event: AnswerEvent, choice: int = 0) -> bytes:
-        """Return the frames that `event` becomes."""
+        """Return the frames of `event`."""
         if isinstance(event, Searched):
             self._queries[choice] += event.queries
         fragment = self._presenters[choice].piece(event)
@@ -50,7 +50,7 @@ class GeminiEncoder:
         return self._frame(gemini_error(failure)) + self._closing()
 
     def _end(self, event: AnswerEnd, choice: int, text: str) -> bytes:
-        """Return the last piece; clients that keep a history take none without a part for an answer."""
+        """Return the last piece; it has a text part even if empty, because clients with a history require one."""
         presenter = self._presenters[choice]
         self._usages.append(event.usage)
         is_last = len(self._usages) == len(self._presenters)
@@ -74,7 +74,7 @@ class GeminiEncoder:
 def whole_answer(
     request: GeminiRequest, style: PresentationStyle, answers: Sequence[Sequence[AnswerEvent]]
 ) -> dict[str, Any]:
-    """Return the response with all candidates."""
+    """Return the response object with all candidates."""
     usages = [event.usage for events in answers for event in events if isinstance(event, AnswerEnd)]
     return respond(request, [_whole(request, style, *one) for one in enumerate(answers)], usages)
 
@@ -82,7 +82,7 @@ def whole_answer(
 def respond(
     request: GeminiRequest, candidates: Sequence[dict[str, Any]], usages: Sequence[Usage] = ()
 ) -> dict[str, Any]:
-    """Return a response."""
+    """Return a response object."""
     cost = {"usageMetadata": usage_metadata(usages)} if usages else {}
     return {"candidates": [*candidates], **cost, "modelVersion": request.model, "responseId": request.chat.id}
 
@@ -109,7 +109,7 @@ def answer_parts(text: str, thinking: str, calls: Sequence[ToolCall]) -> list[Pa
 def grounding(
     text: str, queries: Sequence[str], sources: Sequence[Source], citations: Sequence[Citation]
 ) -> dict[str, Any] | None:
-    """Return what a search found, and which places of the text cite it, counted in bytes; None without a source."""
+    """Return the sources of a search, and the places that cite them as byte offsets; None without a source."""
     if not sources:
         return None
     places = {source.number: index for index, source in enumerate(sources)}
@@ -132,7 +132,7 @@ def grounding(
 
 
 def usage_metadata(usages: Sequence[Usage]) -> dict[str, Any]:
-    """Return what answers to one prompt cost."""
+    """Return the usage of all answers to one prompt."""
     prompt = usages[0].prompt
     thoughts = sum(usage.reasoning for usage in usages)
     answers = sum(usage.completion for usage in usages) - thoughts

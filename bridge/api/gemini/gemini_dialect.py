@@ -1,4 +1,4 @@
-"""Gemini's API: what Google's SDKs speak."""
+"""Gemini's API, which Google's SDKs use."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ SURFACES = (
     CountTokensV1,
 )
 PRESET = re.compile(r"(?<![a-z])(?:gemini|gemma)(?![a-z])")
-"""What the names of models contain that clients are preset to."""
+"""Words in the names of Google's models, which clients use by default."""
 THINKING = re.compile(r"(?<![a-z])(?:pro|thinking)(?![a-z])")
-"""What those contain that think unless told otherwise."""
+"""Words in the names of models that think by default."""
 METHODS = ("generateContent", "streamGenerateContent", "countTokens")
 MOST_TOKENS = 1_048_576
-"""What a model says that it takes where nobody knows."""
+"""The token limits that a model reports if they are unknown."""
 
 
 class Gemini(Dialect):
-    """Everything below `/v1beta/`, and its methods below `/v1/models/`."""
+    """Everything below `/v1beta/`, and the methods below `/v1/models/`."""
 
     prefixes = ("/v1beta/",)
     marks = ("x-goog-api-key", "x-goog-api-client")
@@ -54,7 +54,7 @@ class Gemini(Dialect):
         self._settings = settings
 
     def surfaces(self) -> Sequence[Surface[Any]]:
-        """Return the ways to chat, and to count."""
+        """Return the surfaces for chats and for token counts."""
         return [surface(self._settings) for surface in SURFACES]
 
     def error(self, failure: Failure) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class Gemini(Dialect):
         return gemini_error(failure)
 
     def default_model(self, name: str, first: str) -> str | None:
-        """Return the accounts' first model for each of Google's, thinking where that thinks by itself."""
+        """Map each of Google's models to the accounts' first model, with thinking if it thinks by default."""
         if not PRESET.search(name.lower()):
             return None
         return f"{first}-think" if THINKING.search(name.lower()) else first
@@ -78,7 +78,7 @@ class Gemini(Dialect):
             "name": f"models/{model.id}",
             "version": "1",
             "displayName": model.id,
-            "description": "A model of the chat website in front of which the bridge stands.",
+            "description": "A model of the chat website behind the bridge.",
             "inputTokenLimit": model.context_length or MOST_TOKENS,
             "outputTokenLimit": model.context_length or MOST_TOKENS,
             "supportedGenerationMethods": [*METHODS],
@@ -86,7 +86,7 @@ class Gemini(Dialect):
         }
 
     def operations(self, parts: DialectParts) -> Sequence[Operation]:
-        """Return the list of models under this API's path, and the refusal of further methods."""
+        """Return the list of models under this API's path, and a handler that refuses other methods."""
         served = partial(Operation, error=self.error_schema, admission=parts.admission)
         return [
             served("GET", "/v1beta/models", "List the models as Gemini does", parts.list_models),
@@ -96,6 +96,6 @@ class Gemini(Dialect):
 
 
 async def _refuse(request: web.Request) -> NoReturn:
-    """Refuse a method that no surface has, such as one for embeddings or images."""
+    """Raise `NotThere` for a method without a surface, such as those for embeddings or images."""
     method = plain_name(request.match_info["method"])
     raise NotThere(f"The method {method} is not served here; models have {', '.join(METHODS)}.")

@@ -1,4 +1,4 @@
-"""Errors in Gemini's form, which is that of all of Google's APIs."""
+"""Errors in the form of Google's APIs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STATUSES = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-"""The names of HTTP's statuses; the others are the client's fault, or ours."""
+"""Google's status names by HTTP status; others are `INVALID_ARGUMENT` below 500 and `INTERNAL` above."""
 SERVER_ERROR = 500
 TYPE = "type.googleapis.com/google.rpc."
 GEMINI_ERROR_SCHEMA: Mapping[str, Any] = {

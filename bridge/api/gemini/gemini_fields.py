@@ -1,4 +1,4 @@
-"""The names of Gemini's fields: clients write `maxOutputTokens` or `max_output_tokens`, which is what is read here."""
+"""The names of Gemini's fields: clients write `maxOutputTokens` or `max_output_tokens`; here they become the latter."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 CAPITAL = re.compile(r"[A-Z]")
 LONGEST = 64
-"""Characters of a name; longer ones are none of the API's."""
+"""Most characters of a name; no field of the API has a longer one."""
 WITHIN = frozenset(
     {
         "contents",
@@ -26,21 +26,21 @@ WITHIN = frozenset(
         "generate_content_request",
     }
 )
-"""Fields whose own fields are the API's; those of all others, such as arguments and schemas, are the client's."""
+"""Fields whose inner fields belong to the API; those of all others, such as arguments and schemas, are the client's."""
 
 
 def snake_case(name: str) -> str:
-    """Return the name of a field in the spelling that the models have."""
+    """Return the name of a field in snake case, which the models use."""
     return CAPITAL.sub(lambda capital: f"_{capital[0].lower()}", name).lstrip("_") if len(name) <= LONGEST else name
 
 
 def as_list(given: object) -> object:
-    """Return one object as the list that it stands for: Google's API takes one wherever it takes several."""
+    """Return a single object as a list, because Google's API accepts one wherever it accepts a list."""
     return [given] if isinstance(given, dict) else given
 
 
 def with_snake_case(value: Any) -> Any:
-    """Return a body in which all fields of the API have names in snake case."""
+    """Return a body with all fields of the API in snake case."""
     if isinstance(value, list):
         return [with_snake_case(one) for one in value]
     if not isinstance(value, dict):

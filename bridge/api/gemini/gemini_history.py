@@ -1,6 +1,6 @@
-"""The contents of Gemini's dialect as the turns of a chat.
+"""Reads the contents of Gemini's dialect as the turns of a chat.
 
-Clients that stream keep each piece of an answer as a content of its own; those that follow each other are one answer.
+Streaming clients keep each piece of an answer as a separate content; consecutive ones form one answer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FILES = ("inline_data", "file_data")
 RESULT = "function_response"
 CALL = "function_call"
 SAID = ("result", "output", "content")
-"""Under which name SDKs put a result that is a text."""
+"""Names under which SDKs put a text result."""
 
 
 class GeminiContent(Lenient):
@@ -35,7 +35,7 @@ class GeminiContent(Lenient):
 
     @property
     def speaker(self) -> Role:
-        """Return who said it; what an unknown role said has no more weight than what a user did."""
+        """Return the role; an unknown role counts as the user's."""
         return ROLES.get(self.role, "user") if isinstance(self.role, str) else "user"
 
 
@@ -50,7 +50,7 @@ def read_contents(contents: Sequence[GeminiContent], system: str) -> tuple[Messa
 
 
 def system_text(given: object) -> str:
-    """Return the text of a system instruction, which is a content, or its parts, or a text."""
+    """Return the text of a system instruction, which may be a content, its parts, or a text."""
     parts = as_list(given.get("parts", given) if isinstance(given, dict) else given)
     given = [] if not parts else parts if isinstance(parts, list) else [parts]
     return "\n".join(_instruction(part, f"system_instruction.parts[{index}]") for index, part in enumerate(given))
@@ -60,11 +60,13 @@ def _instruction(part: object, where: str) -> str:
     text = part.get("text") if isinstance(part, dict) else part
     if isinstance(text, str):
         return text
-    raise RequestError(f"{where}.text must be a string: a system instruction has texts only.", param=f"{where}.text")
+    raise RequestError(
+        f"{where}.text must be a string: a system instruction may hold only texts.", param=f"{where}.text"
+    )
 
 
 def texts(contents: Sequence[GeminiContent]) -> list[object]:
-    """Return what of the contents can become text, as it was sent: everything but files and signatures."""
+    """Return the parts of the contents that can become text, as they were sent: all except files and signatures."""
     parts = (part for content in contents if isinstance(content.parts, list) for part in content.parts)
     return [_texts_of(part) if isinstance(part, dict) else part for part in parts]
 
@@ -84,7 +86,7 @@ def _turns(contents: Sequence[GeminiContent], begin: int) -> Iterator[Turn]:
 
 
 def _answer(parts: Sequence[object]) -> Turn:
-    """Return what the model said and called; its thoughts are left out, since it does not need them again."""
+    """Return the model's turn without its thoughts, which it does not need again."""
     said = [part for part in parts if isinstance(part, dict) and part.get("thought") is not True]
     text = "".join(part["text"] for part in said if isinstance(part.get("text"), str))
     calls = (part[CALL] for part in said if isinstance(part.get(CALL), dict))
@@ -96,7 +98,7 @@ def _call(given: Mapping[str, Any]) -> tuple[str, Call]:
 
 
 def _said(content: GeminiContent, where: str, *, is_new: bool) -> Iterator[Turn]:
-    """Yield the results of a content, and then what a user says beside them."""
+    """Yield the results in a content, then the user's parts beside them."""
     if is_new and content.role is not None and content.role not in [*ROLES]:
         raise RequestError(f"{where}.role must be user or model.", param=f"{where}.role")
     if is_new and not isinstance(content.parts, list):
@@ -125,7 +127,7 @@ def _result(given: Mapping[str, Any]) -> Turn:
 
 
 def _result_text(response: object, tool: object) -> str:
-    """Return a result that is a text as it is, and any other as JSON; some clients put the tool's name beside it."""
+    """Return a text result unchanged, any other as JSON; ignores the tool's name, which some clients add."""
     if not isinstance(response, dict):
         return response if isinstance(response, str) else "" if response is None else canonical(response)
     said = {name: value for name, value in response.items() if name != "name" or value != tool} or response
@@ -134,7 +136,7 @@ def _result_text(response: object, tool: object) -> str:
 
 
 def _part(part: Any, where: str, *, is_new: bool) -> str | Attachment:
-    """Return what a part of a user's content is; a bad one that is new is refused, an old one left out."""
+    """Return the text or file of a part; refuse a bad part in new contents, leave it out in old ones."""
     if _is_file(part):
         return _file(part, where) if is_new else _old_file(part)
     text = part.get("text") if isinstance(part, dict) else None

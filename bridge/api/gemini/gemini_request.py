@@ -26,7 +26,7 @@ JSON, TEXT, ENUM = "application/json", "text/plain", "text/x.enum"
 
 
 def as_contents(given: object) -> object:
-    """Return one content, or a text, as the list that it stands for."""
+    """Return a single content or a text as a list of contents."""
     if isinstance(given, str):
         given = {"parts": [{"text": given}]}
     return [given] if isinstance(given, dict) else given
@@ -34,19 +34,19 @@ def as_contents(given: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class GeminiDetails:
-    """What only Gemini's clients ask for."""
+    """Options that only Gemini's clients have."""
 
     thoughts: bool = False
-    """Whether thoughts are shown."""
+    """Whether to return thoughts."""
     sse: bool = False
-    """Whether a stream is one of events; else it is a JSON array."""
+    """Whether a stream consists of events; otherwise it is a JSON array."""
 
 
 GeminiRequest = ParsedRequest[GeminiDetails]
 
 
 class ThinkingConfig(Lenient):
-    """How much the model thinks, and whether that is shown."""
+    """How much the model thinks, and whether the client gets its thoughts."""
 
     include_thoughts: StrictBool | None = None
     thinking_budget: Tokens | None = None
@@ -54,7 +54,7 @@ class ThinkingConfig(Lenient):
 
 
 class GenerationConfig(Lenient):
-    """The options that have an effect here; all others are about how a model runs, and named as ignored."""
+    """The options that have an effect here; all others, about sampling, are reported as ignored."""
 
     stop_sequences: list[StrictStr] | None = None
     max_output_tokens: Tokens | None = None
@@ -77,7 +77,7 @@ class GeminiBody(GeminiToolFields):
 
 
 def read_gemini(call: ApiCall, settings: ApiSettings, *, stream: bool = False) -> GeminiRequest:
-    """Return what a body asks for; raise a `RequestError` whose `param` is the first field at fault."""
+    """Parse a body; raise a `RequestError` whose `param` is the first bad field."""
     name = call.path["model"]
     model = call.model(name)
     asked = validated(GeminiBody, with_snake_case(call.body))
@@ -110,11 +110,11 @@ def _without_effect(asked: GeminiBody, config: GenerationConfig) -> Mapping[str,
 
 def _refuse_impossible(asked: GeminiBody, config: GenerationConfig) -> None:
     if asked.cached_content:
-        raise RequestError("Nothing is cached here; send the contents themselves.", param="cached_content")
+        raise RequestError("Cached contents are not supported; send the contents.", param="cached_content")
     if any(kind.upper() not in ("TEXT", "MODALITY_UNSPECIFIED") for kind in config.response_modalities or []):
-        raise RequestError("Answers are text only.", param=f"{CONFIG}.response_modalities")
+        raise RequestError("Answers can only be text.", param=f"{CONFIG}.response_modalities")
     if config.response_logprobs:
-        raise RequestError("The site gives no log probabilities.", param=f"{CONFIG}.response_logprobs")
+        raise RequestError("Log probabilities are not available.", param=f"{CONFIG}.response_logprobs")
 
 
 def _json_form(config: GenerationConfig) -> JsonForm | None:
@@ -127,20 +127,20 @@ def _json_form(config: GenerationConfig) -> JsonForm | None:
         case None | "" | "text/plain":
             return JsonForm(schema) if schema else None
     field = f"{CONFIG}.response_mime_type"
-    raise RequestError(f"{field} is {TEXT}, {JSON} or {ENUM}.", param=field)
+    raise RequestError(f"{field} must be {TEXT}, {JSON} or {ENUM}.", param=field)
 
 
 def _values(schema: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Return the values of which the answer is to be one."""
+    """Return the values from which the answer must be chosen."""
     match schema:
         case {"enum": [_, *_] as values} if all(isinstance(value, str) and value.strip() for value in values):
             return tuple(values)
     field = f"{CONFIG}.response_schema.enum"
-    raise RequestError(f"{field} must be a list of texts: the answer is one of them.", param=field)
+    raise RequestError(f"{field} must be a list of texts, one of which is the answer.", param=field)
 
 
 def _wish(config: ThinkingConfig) -> bool | None:
-    """Return whether the model shall think; a budget of -1 leaves it to the model's name, as without a wish."""
+    """Return whether the model should think; None for a budget of -1 or no option: the model's name decides."""
     if config.thinking_level and config.thinking_level.upper() != "THINKING_LEVEL_UNSPECIFIED":
         return wish_of(config.thinking_level)
     if config.thinking_budget is None:
@@ -152,5 +152,5 @@ def _choices(config: GenerationConfig, most: int) -> int:
     count = config.candidate_count or 1
     if count > most:
         field = f"{CONFIG}.candidate_count"
-        raise RequestError(f"{field} is at most {most} here: each answer takes an account of its own.", param=field)
+        raise RequestError(f"{field} may be at most {most}, because each answer needs an account.", param=field)
     return count

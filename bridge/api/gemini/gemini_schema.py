@@ -1,4 +1,4 @@
-"""Gemini's schemas, a form of OpenAPI's, as JSON Schema."""
+"""Converts Gemini's schemas, a form of OpenAPI's, to JSON Schema."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from bridge.api.gemini.gemini_fields import snake_case
 
 NUMBERS = frozenset({"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"})
-"""Keywords whose whole numbers may be texts."""
+"""Keywords whose integers may be written as texts."""
 NAMES: dict[str, str] = {snake_case(name): name for name in ("anyOf", "additionalProperties", *NUMBERS)}
 """Keywords that clients may write in snake case."""
 LEFT_OUT = frozenset({"example", "nullable", "propertyOrdering", "property_ordering"})
 
 
 def as_json_schema(schema: Any) -> Any:
-    """Return the schema; what is none stays as it is."""
+    """Return the schema converted; a value that is not an object stays unchanged."""
     if not isinstance(schema, dict):
         return schema
     made: dict[str, Any] = {}
@@ -44,7 +44,7 @@ def _value(keyword: str, value: Any) -> Any:
 
 
 def _nullable(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a schema that null fits, too."""
+    """Return a schema that also accepts null."""
     more: dict[str, Any] = {}
     if isinstance(kind := schema.get("type"), str):
         more["type"] = [kind, "null"]

@@ -1,4 +1,4 @@
-"""The surfaces of Gemini's dialect: the model stands in the path, and the path says whether the answer is a stream."""
+"""The surfaces of Gemini's dialect, whose paths name the model and tell whether the answer is a stream."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from bridge.settings import ApiSettings
 
 
 class GenerateContent(Surface[GeminiDetails]):
-    """A whole answer."""
+    """The surface for whole answers."""
 
     dialect = "gemini"
     path = "/v1beta/models/{model}:generateContent"
-    summary = "Answer a chat as Gemini does"
+    summary = "Answer a chat in Gemini's form"
     body: ClassVar[type[BaseModel]] = GeminiBody
     stream_type = ""
-    keep_alive = b"\n"  # Google's SDK for Python takes a comment for a piece, and skips an empty line; so does JSON
+    keep_alive = b"\n"  # Google's Python SDK reads a comment as a piece; an empty line is skipped, also within JSON
 
     def __init__(self, settings: ApiSettings) -> None:
         self.settings = settings
 
     def parse(self, call: ApiCall) -> GeminiRequest | TokenQuestion:
-        """Return what the body asks for."""
+        """Return the parsed body."""
         return read_gemini(call, self.settings)
 
     def framing(self, request: GeminiRequest) -> tuple[str, bytes]:
@@ -41,46 +41,46 @@ class GenerateContent(Surface[GeminiDetails]):
         return Surface.stream_type if request.dialect.sse else "application/json; charset=utf-8", self.keep_alive
 
     def encoder(self, request: GeminiRequest) -> Encoder:
-        """Return an encoder of responses."""
+        """Return the encoder of the stream."""
         return GeminiEncoder(request, self.style(request))
 
     def style(self, request: GeminiRequest) -> PresentationStyle:
-        """Return how the answer is shown."""
+        """Return the style of the answer."""
         return PresentationStyle.of(request.chat.model, request.format, self.settings.citations)
 
     def reply(self, request: GeminiRequest, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
-        """Return the response."""
+        """Return the response object."""
         return whole_answer(request, self.style(request), answers)
 
 
 class StreamGenerateContent(GenerateContent):
-    """A stream."""
+    """The surface for streams."""
 
     path = "/v1beta/models/{model}:streamGenerateContent"
-    summary = "Answer a chat as Gemini does, with alt=sse as a stream of events, without it as a JSON array"
+    summary = "Answer a chat in Gemini's form, with alt=sse as a stream of events, else as a JSON array"
     stream_type = Surface.stream_type
 
     def parse(self, call: ApiCall) -> GeminiRequest | TokenQuestion:
-        """Return what the body asks for."""
+        """Return the parsed body."""
         return read_gemini(call, self.settings, stream=True)
 
 
 class GeminiCountBody(Lenient):
-    """The contents to count, by themselves or in a whole request."""
+    """The contents to count, alone or in a whole request."""
 
     contents: Any = None
     generate_content_request: dict[str, Any] | None = None
 
 
 class CountTokens(GenerateContent):
-    """The tokens of what would be a chat."""
+    """The surface that counts the tokens of a request."""
 
     path = "/v1beta/models/{model}:countTokens"
-    summary = "Count the tokens of contents as Gemini does"
+    summary = "Count the tokens of contents in Gemini's form"
     body = GeminiCountBody
 
     def parse(self, call: ApiCall) -> TokenQuestion:
-        """Return whose tokens are to be counted."""
+        """Return the chat whose tokens to count."""
         asked = validated(GeminiCountBody, with_snake_case(call.body))
         inner = asked.generate_content_request
         if inner is None and asked.contents is None:
@@ -95,18 +95,18 @@ def _counted(tokens: int) -> dict[str, Any]:
 
 
 class GenerateContentV1(GenerateContent):
-    """The same in the older version of the API."""
+    """The same in version v1 of the API."""
 
     path = "/v1/models/{model}:generateContent"
 
 
 class StreamGenerateContentV1(StreamGenerateContent):
-    """The same in the older version of the API."""
+    """The same in version v1 of the API."""
 
     path = "/v1/models/{model}:streamGenerateContent"
 
 
 class CountTokensV1(CountTokens):
-    """The same in the older version of the API."""
+    """The same in version v1 of the API."""
 
     path = "/v1/models/{model}:countTokens"

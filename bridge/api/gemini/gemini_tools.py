@@ -1,4 +1,4 @@
-"""Tools in Gemini's dialect: functions that the client runs, and the search, which is the site's own."""
+"""Tools in Gemini's dialect: the client's functions, and the search, which becomes the site's."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class GeminiFunction(Lenient):
 
 
 class GeminiTool(Lenient):
-    """An entry of `tools`: functions, or in a field of its own a tool of Google's."""
+    """An entry of `tools`: functions, or in another field a tool of Google's."""
 
     function_declarations: Annotated[list[GeminiFunction] | None, BeforeValidator(as_list)] = None
 
@@ -55,14 +55,14 @@ class ToolConfig(Lenient):
 
 
 class GeminiToolFields(Lenient):
-    """The fields of a body that are about tools."""
+    """The fields about tools."""
 
     tools: Annotated[list[GeminiTool] | None, BeforeValidator(as_list)] = None
     tool_config: ToolConfig | None = None
 
 
 def gemini_toolbox(fields: GeminiToolFields) -> Toolbox | None:
-    """Return the functions that the model may call, or None where there are none; raise a `RequestError`."""
+    """Return the functions that the model may call, or None without any; raise a `RequestError` for bad fields."""
     tools = [_tool(one) for entry in fields.tools or [] for one in entry.function_declarations or []]
     config = (fields.tool_config or ToolConfig()).function_calling_config or FunctionCallingConfig()
     mode = MODES.get((config.mode or "AUTO").upper())
@@ -75,12 +75,12 @@ def gemini_toolbox(fields: GeminiToolFields) -> Toolbox | None:
 
 
 def wants_search(fields: GeminiToolFields) -> bool:
-    """Tell whether one of the tools is Google's search, in whose place the site searches."""
+    """Tell whether one of the tools is Google's search, which the site's search replaces."""
     return any(not SEARCHES.isdisjoint(given_extras(tool)) for tool in fields.tools or [])
 
 
 def other_tools(fields: GeminiToolFields) -> dict[str, Any]:
-    """Return the tools that nobody runs here."""
+    """Return the tools of Google's that are not available here."""
     given = {name: True for tool in fields.tools or [] for name in given_extras(tool)}
     return {name: True for name in given if name not in SEARCHES}
 

@@ -1,4 +1,4 @@
-"""The surfaces `/api/chat` and `/api/generate`, whole or as lines of JSON: one answer, in two forms of its pieces."""
+"""The surfaces `/api/chat` and `/api/generate`, whole or as lines of JSON; they differ only in the form of pieces."""
 
 from __future__ import annotations
 
@@ -30,34 +30,34 @@ from bridge.settings import ApiSettings
 from bridge.tool_calls.answer_filter import ToolCall
 
 REASONS = {"tool_calls": "stop"}
-"""Reasons that are called otherwise here."""
+"""Reasons with another name in this dialect."""
 
 
 class OllamaSurface(Surface[OllamaTiming]):
-    """What chats and completions have in common; they stream unless told otherwise."""
+    """The common part of chats and completions; both stream by default."""
 
     dialect = "ollama"
     stream_type = "application/x-ndjson"
     keep_alive = b""
-    is_untyped = True  # as Ollama's examples with curl have it
+    is_untyped = True  # Ollama's curl examples set no content type
 
     def __init__(self, settings: ApiSettings) -> None:
         self.settings = settings
 
     @abstractmethod
     def piece(self, text: str = "", thinking: str = "", calls: Sequence[ToolCall] = ()) -> dict[str, Any]:
-        """Return the fields that hold a piece of the answer."""
+        """Return the fields for a piece of the answer."""
 
     def framing(self, request: OllamaRequest) -> tuple[str, bytes]:
-        """Return content type and keep-alive; clients read each line as JSON, so it is a piece without a text."""
+        """Return content type and keep-alive, which is an empty piece because clients parse each line as JSON."""
         return self.stream_type, line(request.model, {**self.piece(), "done": False})
 
     def encoder(self, request: OllamaRequest) -> Encoder:
-        """Return an encoder of lines."""
+        """Return the encoder of the stream."""
         return LineEncoder(self, request)
 
     def style(self, request: OllamaRequest) -> PresentationStyle:
-        """Return how the answer is shown."""
+        """Return the style of the answer."""
         return PresentationStyle.of(request.chat.model, request.format, self.settings.citations)
 
     def reply(self, request: OllamaRequest, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
@@ -69,19 +69,19 @@ class OllamaSurface(Surface[OllamaTiming]):
         return named(request.model, said | ended(shown.reason, usage, total, 0, 0))
 
     def immediate(self, asked: OllamaFields) -> Immediate:
-        """Return the answer to a request that only loads the model."""
+        """Return the response to a request that only loads the model."""
         return Immediate(named(asked.model, self.piece() | loaded(asked)))
 
 
 class OllamaChat(OllamaSurface):
-    """A chat, whose pieces are messages."""
+    """The surface for chats, whose pieces are messages."""
 
     path = "/api/chat"
-    summary = "Answer a chat as Ollama does, as lines of JSON or whole"
+    summary = "Answer a chat in Ollama's form, as lines of JSON or whole"
     body = OllamaChatBody
 
     def parse(self, call: ApiCall) -> OllamaRequest | Immediate:
-        """Return what the body asks for."""
+        """Return the parsed body."""
         asked = validated(OllamaChatBody, call.body)
         return read_ollama_chat(asked, call, self.settings) or self.immediate(asked)
 
@@ -96,14 +96,14 @@ class OllamaChat(OllamaSurface):
 
 
 class OllamaGenerate(OllamaSurface):
-    """A completion of a prompt; it has no tools."""
+    """The surface for completions of a prompt, without tools."""
 
     path = "/api/generate"
-    summary = "Complete a prompt as Ollama does, as lines of JSON or whole"
+    summary = "Complete a prompt in Ollama's form, as lines of JSON or whole"
     body = OllamaGenerateBody
 
     def parse(self, call: ApiCall) -> OllamaRequest | Immediate:
-        """Return what the body asks for."""
+        """Return the parsed body."""
         asked = validated(OllamaGenerateBody, call.body)
         return read_ollama_generate(asked, call, self.settings) or self.immediate(asked)
 
@@ -122,7 +122,7 @@ class LineEncoder:
         self._begun = 0
 
     def encode(self, event: AnswerEvent, choice: int = 0) -> bytes:
-        """Return the lines that `event` becomes; there is only one choice."""
+        """Return the lines of `event`; there is only one choice."""
         fragment = self._presenter.piece(event)
         if isinstance(event, Opened):
             self._opened = time.monotonic_ns()
@@ -162,9 +162,9 @@ def line(model: str, said: dict[str, Any]) -> bytes:
 
 
 def ended(reason: str, usage: Usage, total: int, load: int, reading: int) -> dict[str, Any]:
-    """Return the fields of the last piece; all durations are nanoseconds.
+    """Return the fields of the last piece; all durations are in nanoseconds.
 
-    Loading is what comes before the site has the prompt, and reading what comes before the first piece of the answer.
+    `load` lasts until the site has the prompt, `reading` from then until the first piece of the answer.
     """
     return {
         "done": True,
@@ -181,4 +181,4 @@ def ended(reason: str, usage: Usage, total: int, load: int, reading: int) -> dic
 def _call(call: ToolCall) -> dict[str, Any]:
     number = {"index": call.index}
     function = {**number, "name": call.call.name, "arguments": json.loads(call.call.arguments)}
-    return {"id": call.id, **number, "function": function}  # LiteLLM looks for the number beside the function
+    return {"id": call.id, **number, "function": function}  # LiteLLM expects the index beside the function

@@ -1,4 +1,4 @@
-"""Ollama's API: chats, completions and the list of models; there is nothing to pull, and no embedding."""
+"""Ollama's API: chats, completions and the list of models, without pulling and embeddings."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from bridge.errors import RequestError
 from bridge.settings import ApiSettings
 
 FIXED = "The models here are those of the bridge's accounts; none can be {}."
-NO_EMBEDDINGS = "The site gives no embeddings."
+NO_EMBEDDINGS = "Embeddings are not available."
 REFUSED = {
     ("POST", "/api/push"): FIXED.format("pushed"),
-    ("POST", "/api/create"): FIXED.format("created") + " The setting api.aliases gives them further names.",
-    ("POST", "/api/copy"): FIXED.format("copied") + " The setting api.aliases gives them further names.",
+    ("POST", "/api/create"): FIXED.format("created") + " The setting api.aliases adds further names.",
+    ("POST", "/api/copy"): FIXED.format("copied") + " The setting api.aliases adds further names.",
     ("DELETE", "/api/delete"): FIXED.format("deleted"),
     ("POST", "/api/embed"): NO_EMBEDDINGS,
     ("POST", "/api/embeddings"): NO_EMBEDDINGS,
 }
-"""What Ollama can do and the bridge cannot, each with what the client is told."""
+"""Operations of Ollama that the bridge refuses, with the error messages."""
 
 
 class OllamaModelBody(Lenient):
-    """A model, under its present or its older name."""
+    """A model's name, in the current or the older field."""
 
     model: StrictStr | None = None
     name: StrictStr | None = None
@@ -57,7 +57,7 @@ class Ollama(Dialect):
         self._settings = settings
 
     def surfaces(self) -> Sequence[Surface[Any]]:
-        """Return the ways to chat."""
+        """Return the surfaces."""
         return OllamaChat(self._settings), OllamaGenerate(self._settings)
 
     def error(self, failure: Failure) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class Ollama(Dialect):
         return ollama_error(failure)
 
     def default_model(self, name: str, first: str) -> str | None:
-        """Return the name without its tag: there is one version of each model."""
+        """Return the name without its tag, because each model has one version."""
         return name.partition(":")[0] or None if ":" in name else None
 
     def models(self, listed: Sequence[ListedModel]) -> dict[str, Any] | None:
@@ -73,7 +73,7 @@ class Ollama(Dialect):
         return tags(listed)
 
     def operations(self, parts: DialectParts) -> Sequence[Operation]:
-        """Return what is served beside the chats."""
+        """Return the routes besides the surfaces."""
         served = partial(Operation, error=self.error_schema, admission=parts.admission)
         find = partial(_find, parts, self.default_model)
 
@@ -82,18 +82,18 @@ class Ollama(Dialect):
 
         async def pull(request: web.Request) -> web.Response:
             await find(request)
-            # One line is the whole answer and the whole stream.
+            # One line serves as a whole answer and as a stream.
             return web.Response(body=dump({"status": "success"}) + b"\n", content_type=OllamaChat.stream_type)
 
         async def loaded(_: web.Request) -> web.Response:
             return _json(running(parts.listed(), time.time()))
 
         return [
-            served("GET", "/api/tags", "List the models as Ollama does", parts.list_models),
-            served("GET", "/api/ps", "List the loaded models as Ollama does", loaded),
-            served("POST", "/api/show", "Describe one model as Ollama does", show, OllamaModelBody, is_untyped=True),
+            served("GET", "/api/tags", "List the models in Ollama's form", parts.list_models),
+            served("GET", "/api/ps", "List the loaded models in Ollama's form", loaded),
+            served("POST", "/api/show", "Describe one model in Ollama's form", show, OllamaModelBody, is_untyped=True),
             served("POST", "/api/pull", "", pull, OllamaModelBody, is_untyped=True),
-            served("GET", "/api/version", "Tell which version of Ollama's API this is", _version),
+            served("GET", "/api/version", "Return the version of Ollama's API", _version),
             *(served(method, path, "", _refuse(why), is_untyped=True) for (method, path), why in REFUSED.items()),
         ]
 

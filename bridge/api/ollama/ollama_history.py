@@ -1,4 +1,4 @@
-"""The messages of Ollama's dialect as the turns of a chat."""
+"""Reads the messages of Ollama's dialect as the turns of a chat."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IMAGE_TYPES = {
     "UklGR": "image/webp",
     "Qk": "image/bmp",
 }
-"""How the base64 of a picture begins, by its kind: nothing else says it."""
+"""Media types by the beginning of a picture's base64, which is the only evidence of its type."""
 
 
 class OllamaMessage(Lenient):
@@ -39,7 +39,7 @@ class OllamaMessage(Lenient):
 
     @property
     def speaker(self) -> Role:
-        """Return who said it; what an unknown role said has no more weight than what a user did."""
+        """Return the role; an unknown role counts as the user's."""
         return ROLES.get(self.role, "user") if isinstance(self.role, str) else "user"
 
 
@@ -54,12 +54,12 @@ def read_ollama_history(messages: Sequence[OllamaMessage]) -> tuple[Message, ...
 
 
 def texts(messages: Sequence[OllamaMessage]) -> list[object]:
-    """Return what of the messages can become text, as it was sent."""
+    """Return the values in the messages that can become text, as they were sent."""
     return [value for message in messages for value in (message.content, message.tool_calls)]
 
 
 def read_images(given: object, where: str) -> tuple[Attachment, ...]:
-    """Return pictures in base64, as data URLs or addresses; raise a `RequestError` that names the bad one."""
+    """Return pictures given as base64, data URLs or addresses; raise a `RequestError` that names the bad one."""
     if given is None:
         return ()
     if not isinstance(given, list):
@@ -99,7 +99,7 @@ def _text(message: OllamaMessage, where: str, *, is_new: bool) -> str:
 
 
 def _images(message: OllamaMessage, where: str, *, is_new: bool) -> tuple[tuple[Attachment, ...], str]:
-    """Return the pictures of a message, or a word in their place where it cannot bring them."""
+    """Return the pictures of a message, and a placeholder if the role brings no pictures or they are bad."""
     if not message.images:
         return (), ""
     try:
@@ -112,7 +112,7 @@ def _images(message: OllamaMessage, where: str, *, is_new: bool) -> tuple[tuple[
 
 
 def _calls(given: object) -> Iterator[tuple[str, Call]]:
-    """Yield the calls of an assistant's message, each with its id; what is none is passed over."""
+    """Yield the calls of an assistant's message, each with its id; skip malformed ones."""
     for call in given if isinstance(given, list) else []:
         function = call.get("function") if isinstance(call, dict) else None
         if isinstance(function, dict) and isinstance(function.get("name"), str):

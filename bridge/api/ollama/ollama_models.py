@@ -1,4 +1,4 @@
-"""What Ollama's dialect tells of models and of itself: they are not on this machine, so sizes are 0."""
+"""Descriptions of models in Ollama's form; sizes are 0 because the models are not on this machine."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from bridge.api.api_dialect import ListedModel
 from bridge.api.ollama.ollama_request import ollama_time
 
 OLLAMA_VERSION = "0.13.0"
-"""The version of Ollama whose API this is; editors ask for 0.6.4 or later."""
+"""The version of Ollama whose API this follows; editors require 0.6.4 or later."""
 FAMILY = "bridge"
-"""What models call their kind, and what the names of their properties begin with."""
+"""The family of all models, and the prefix of their properties."""
 CAPABILITIES = ("completion", "tools", "thinking")
-"""What every model can do here."""
+"""Capabilities of every model."""
 FOREVER = 365 * 24 * 3600
 """Seconds for which a model stays loaded."""
 
@@ -25,7 +25,7 @@ def tags(listed: Sequence[ListedModel]) -> dict[str, Any]:
 
 
 def running(listed: Sequence[ListedModel], now: float) -> dict[str, Any]:
-    """Return the list of loaded models, which is all of them."""
+    """Return the list of loaded models, which has all models."""
     return {"models": [_loaded(one, now) for one in listed]}
 
 

@@ -1,4 +1,4 @@
-"""Reads the bodies of `/api/chat` and `/api/generate`; one that asks nothing asks for the model to be loaded."""
+"""Reads the bodies of `/api/chat` and `/api/generate`; one without a prompt is a request to load the model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bridge.tool_calls.notation import Tool, Toolbox
 
 @dataclass(frozen=True, slots=True)
 class OllamaTiming:
-    """When the request was read."""
+    """The time at which the request was read."""
 
     started: int
     """Nanoseconds of `time.monotonic_ns`."""
@@ -36,7 +36,7 @@ OllamaRequest = ParsedRequest[OllamaTiming]
 
 
 class OllamaOptions(Lenient):
-    """The options that have an effect here; all others are about how a model runs, and named as ignored."""
+    """The options that have an effect here; all others, about sampling, are reported as ignored."""
 
     stop: StrictStr | list[StrictStr] | None = None
     num_predict: Tokens | None = None
@@ -51,14 +51,14 @@ class OllamaFunction(Lenient):
 
 
 class OllamaTool(Lenient):
-    """An entry of `tools`; kinds other than functions cannot be called."""
+    """An entry of `tools`; only functions can be called."""
 
     type: StrictStr | None = None
     function: OllamaFunction | None = None
 
 
 class OllamaFields(Lenient):
-    """The fields that chats and completions have in common."""
+    """The fields that chats and completions share."""
 
     model: Annotated[StrictStr, Field(min_length=1)]
     stream: StrictBool | None = None
@@ -86,7 +86,7 @@ class OllamaGenerateBody(OllamaFields):
 
 
 def read_ollama_chat(asked: OllamaChatBody, call: ApiCall, settings: ApiSettings) -> OllamaRequest | None:
-    """Return what the body of a chat asks for; None where it has no messages."""
+    """Return the request of a chat's body; None without messages."""
     model = call.model(asked.model)
     if not asked.messages:
         return None
@@ -95,10 +95,10 @@ def read_ollama_chat(asked: OllamaChatBody, call: ApiCall, settings: ApiSettings
 
 
 def read_ollama_generate(asked: OllamaGenerateBody, call: ApiCall, settings: ApiSettings) -> OllamaRequest | None:
-    """Return what the body of a completion asks for; None where it has neither a prompt nor pictures."""
+    """Return the request of a completion's body; None without a prompt and pictures."""
     model, prompt = call.model(asked.model), asked.prompt or ""
     if asked.suffix:
-        raise RequestError("The site completes no text in the middle; leave suffix out.", param="suffix")
+        raise RequestError("Completion before a suffix is not supported; leave out suffix.", param="suffix")
     if not prompt and not asked.images:
         return None
     check_length([prompt, asked.system], model, "prompt")
@@ -110,13 +110,13 @@ def read_ollama_generate(asked: OllamaGenerateBody, call: ApiCall, settings: Api
 
 
 def loaded(asked: OllamaFields) -> dict[str, Any]:
-    """Return the end of an answer to a request that only loads the model, or with `keep_alive` at 0 unloads it."""
+    """Return the end of the answer to a request that only loads the model or, with `keep_alive` 0, unloads it."""
     is_out = asked.keep_alive in (0, "0", "0s", "0m")
     return {"done": True, "done_reason": "unload" if is_out else "load"}
 
 
 def ollama_time(seconds: float | None = None) -> str:
-    """Return a time as Ollama writes it; without `seconds` since the epoch the present one."""
+    """Return a Unix time in Ollama's form, by default the current time."""
     at = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
     return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
@@ -130,7 +130,7 @@ def _request(
     settings: ApiSettings,
 ) -> OllamaRequest:
     if asked.logprobs:
-        raise RequestError("The site gives no log probabilities.", param="logprobs")
+        raise RequestError("Log probabilities are not available.", param="logprobs")
     options = asked.options or OllamaOptions()
     wanted = ChatOptions(
         name=asked.model,
@@ -155,7 +155,7 @@ def _json_form(wanted: str | dict[str, Any] | None) -> JsonForm | None:
             return JsonForm()
         case dict():
             return JsonForm(wanted)
-    raise RequestError("format is json, or a JSON schema.", param="format")
+    raise RequestError("format must be json or a JSON schema.", param="format")
 
 
 def _stop(options: OllamaOptions) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The dialect of OpenAI's `/v1/chat/completions`; what clients send is read in `request`."""
+"""OpenAI's `/v1/chat/completions`; `openai_request` reads its bodies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _quoted = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class OpenAIChat(Surface[Dialect]):
-    """Chat completions, whole or as chunks."""
+    """The surface for chat completions, whole or as chunks."""
 
     dialect = "openai"
     path = "/v1/chat/completions"
@@ -36,15 +36,15 @@ class OpenAIChat(Surface[Dialect]):
         self._settings = settings or ApiSettings()
 
     def parse(self, call: ApiCall) -> OpenAIRequest:
-        """Return what the body asks for."""
+        """Return the parsed body."""
         return read(call, self._settings)
 
     def encoder(self, request: OpenAIRequest) -> Encoder:
-        """Return an encoder of chunks."""
+        """Return the encoder of the stream."""
         return ChunkEncoder(request, self.style(request))
 
     def style(self, request: OpenAIRequest) -> PresentationStyle:
-        """Return how the answer is shown."""
+        """Return the style of the answer."""
         return PresentationStyle.of(request.chat.model, request.format, self._settings.citations)
 
     def reply(self, request: OpenAIRequest, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class OpenAIChat(Surface[Dialect]):
 
 
 class ChunkEncoder:
-    """Writes at most one chunk an event, and the last ones at the end; only the text is serialised each time."""
+    """Writes at most one chunk for each event, and the last ones at the end; serialises only the text each time."""
 
     def __init__(self, request: OpenAIRequest, style: PresentationStyle) -> None:
         self._request = request
@@ -74,7 +74,7 @@ class ChunkEncoder:
         self._usages: list[Usage] = []
 
     def encode(self, event: AnswerEvent, choice: int = 0) -> bytes:
-        """Return the chunks that `event` becomes."""
+        """Return the chunks of `event`."""
         piece = self._presenters[choice].piece(event)
         if isinstance(event, Opened):
             self._head = self._named(event) if choice == 0 else self._head
@@ -124,7 +124,7 @@ class ChunkEncoder:
 
 
 def name_of(request: OpenAIRequest, opened: Opened | None) -> dict[str, Any]:
-    """Return the answer's id, by which a client can go on in the site's own conversation, where it is known."""
+    """Return the answer's id, with which a client can continue the site's conversation if that is known."""
     if request.choices > 1 or opened is None or opened.conversation is None or opened.message is None:
         return {"id": f"chatcmpl-{request.chat.id}"}
     name = f"{opened.conversation}@{opened.message}"
@@ -132,7 +132,7 @@ def name_of(request: OpenAIRequest, opened: Opened | None) -> dict[str, Any]:
 
 
 def usage_of(usages: Sequence[Usage]) -> dict[str, Any]:
-    """Return what answers to one prompt cost; `estimated` says that the figures are no count of the model's own."""
+    """Return the usage of all answers to one prompt; `estimated` marks figures not counted by the model's tokenizer."""
     completion = sum(usage.completion for usage in usages)
     prompt = usages[0].prompt if usages else 0
     usage: dict[str, Any] = {
@@ -145,7 +145,7 @@ def usage_of(usages: Sequence[Usage]) -> dict[str, Any]:
 
 
 def tool_call(call: ToolCall) -> dict[str, Any]:
-    """Return a call as clients know it."""
+    """Return a tool call object."""
     return {"id": call.id, "type": "function", "function": _function(call)}
 
 

@@ -1,4 +1,4 @@
-"""OpenAI's older dialect of `/v1/completions`: one prompt in, its text out, over the same path as a chat."""
+"""OpenAI's older `/v1/completions`: one prompt in, its text out, answered like a chat."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ class CompletionBody(Options):
     """A completion of a prompt."""
 
     prompt: StrictStr | list[StrictStr]
-    """A text, also as the only one in a list."""
+    """A text, or a list with one text."""
 
 
 class OpenAICompletions(OpenAIChat):
-    """Text completions, whole or as chunks."""
+    """The surface for text completions, whole or as chunks."""
 
     path = "/v1/completions"
     summary = "Complete a prompt, whole or as a stream of events"
     body = CompletionBody
 
     def parse(self, call: ApiCall) -> OpenAIRequest:
-        """Return what the body asks for."""
+        """Return the parsed body."""
         asked = validated(CompletionBody, call.body)
         prompts = [asked.prompt] if isinstance(asked.prompt, str) else asked.prompt
         if len(prompts) != 1:
-            raise RequestError("prompt must be one text; send others in requests of their own.", param="prompt")
+            raise RequestError("prompt must be one text; send further prompts in separate requests.", param="prompt")
         (prompt,) = prompts
         meant = call.model(asked.model)
         check_length(prompt, meant, "prompt")
@@ -51,7 +51,7 @@ class OpenAICompletions(OpenAIChat):
         return ask_for(asked, (Message("user", prompt),), call.id, meant, self._settings)
 
     def encoder(self, request: OpenAIRequest) -> Encoder:
-        """Return an encoder of chunks."""
+        """Return the encoder of the stream."""
         return CompletionEncoder(request, self.style(request))
 
     def reply(self, request: OpenAIRequest, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class CompletionEncoder:
         self._usages: list[Usage] = []
 
     def encode(self, event: AnswerEvent, choice: int = 0) -> bytes:
-        """Return the chunks that `event` becomes."""
+        """Return the chunks of `event`."""
         presenter = self._presenters[choice]
         text = presenter.piece(event).text
         if isinstance(event, Opened):

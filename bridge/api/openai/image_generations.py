@@ -1,4 +1,4 @@
-"""OpenAI's dialect of `/v1/images/generations`: a prompt in, links to pictures out, over the same path as a chat."""
+"""OpenAI's `/v1/images/generations`: a prompt in, links to pictures out, answered like a chat."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LONGEST_QUOTE = 200
 
 
 class ImageBody(Lenient):
-    """Pictures of a prompt."""
+    """The body of a request for pictures."""
 
     model: Annotated[StrictStr, Field(min_length=1)]
     prompt: StrictStr
@@ -37,10 +37,10 @@ class ImageBody(Lenient):
 
 
 class OpenAIImages(OpenAIChat):
-    """Pictures: as many as the site makes of a prompt, which is one chat."""
+    """The surface for pictures; a request is one chat, and returns as many pictures as the site generates."""
 
     path = "/v1/images/generations"
-    summary = "Make pictures of a prompt"
+    summary = "Generate pictures from a prompt"
     body = ImageBody
     stream_type = ""
 
@@ -48,9 +48,9 @@ class OpenAIImages(OpenAIChat):
         """Return the chat that asks for the pictures."""
         asked = validated(ImageBody, call.body)
         if asked.response_format == "b64_json":
-            raise RequestError("Pictures are given as links; leave response_format at url.", param="response_format")
+            raise RequestError("Pictures are returned as links; set response_format to url.", param="response_format")
         if asked.stream:
-            raise RequestError("Pictures are not streamed; leave stream at false.", param="stream")
+            raise RequestError("Pictures are not streamed; set stream to false.", param="stream")
         meant = call.model(asked.model)
         check_length(asked.prompt, meant, "prompt")
         if is_blank(asked.prompt):
@@ -62,10 +62,10 @@ class OpenAIImages(OpenAIChat):
         return make_request(options, call.id, Dialect(), self._settings)
 
     def reply(self, request: OpenAIRequest, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
-        """Return the links; raise a `SiteError` with the model's words where it has made no picture."""
+        """Return the links; raise a `SiteError` that quotes the model if it generated no picture."""
         text = present(self.style(request), answers[0]).text
         pictures = PICTURE.findall(text)
         if not pictures:
             said = as_line(text[:_LONGEST_QUOTE])
-            raise SiteError(f"The model has made no picture, and says: {said}", sent=True)
+            raise SiteError(f"The model generated no picture and says: {said}", sent=True)
         return {"created": request.created, "data": [{"url": url} for url in pictures]}

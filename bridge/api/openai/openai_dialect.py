@@ -1,4 +1,4 @@
-"""OpenAI's API, as far as it is chat completions: the dialect of all requests that belong to no other one."""
+"""OpenAI's API for chat completions, the default dialect."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bridge.settings import ApiSettings
 from bridge.storage.file_store import StoredFile
 
 FEATURES = ("stream", "tools", "json")
-"""What every model can do here."""
+"""Features of every model."""
 HEADER = "x-ratelimit-{}-{}"
 
 
@@ -27,7 +27,7 @@ class OpenAI(Dialect):
         self._settings = settings
 
     def surfaces(self) -> Sequence[Surface[Any]]:
-        """Return the ways to chat."""
+        """Return the surfaces."""
         return OpenAIChat(self._settings), OpenAICompletions(self._settings), OpenAIImages(self._settings)
 
     def error(self, failure: Failure) -> dict[str, Any]:
@@ -39,7 +39,7 @@ class OpenAI(Dialect):
         return {"object": "list", "data": list(map(self.model, listed))}
 
     def model(self, listed: ListedModel) -> dict[str, Any]:
-        """Return the model object, with what the model's name switches on."""
+        """Return the model object, with the switches of the model's name."""
         model = listed.model
         switches = {"thinking": model.thinking, "search": model.search, "files": model.files}
         described = {
@@ -88,7 +88,7 @@ def _left(kind: str, limit: RateLimit | None) -> Mapping[str, str]:
 
 
 def duration(seconds: float) -> str:
-    """Return a time as OpenAI writes it: `6m0s`, `1h0m5s`, `120ms`."""
+    """Return a duration in OpenAI's form: `6m0s`, `1h0m5s`, `120ms`."""
     if seconds < 1:
         return f"{max(round(seconds * 1000), 0)}ms"
     minutes, rest = divmod(round(seconds), 60)

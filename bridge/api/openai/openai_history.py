@@ -1,4 +1,4 @@
-"""The messages of OpenAI's dialect as the turns of a chat."""
+"""Reads the messages of OpenAI's dialect as the turns of a chat."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class HistoryTurn(Lenient):
 
     @property
     def speaker(self) -> Role:
-        """Return who said it; what an unknown role said has no more weight than what a user did."""
+        """Return the role; an unknown role counts as the user's."""
         return ROLES.get(self.role, "user") if isinstance(self.role, str) else "user"
 
 
@@ -51,7 +51,7 @@ def read_history(turns: Sequence[HistoryTurn]) -> tuple[Message, ...]:
 
 
 def texts(turns: Sequence[HistoryTurn]) -> list[object]:
-    """Return what of the messages can become text, as it was sent: everything but files, ids and names."""
+    """Return the values in the messages that can become text, as they were sent: all except files, ids and names."""
     return [
         value
         for turn in turns
@@ -81,7 +81,7 @@ def _content(turn: HistoryTurn, where: str, *, is_new: bool) -> tuple[str, tuple
 
 
 def _calls(turn: HistoryTurn) -> Iterator[tuple[str, Call]]:
-    """Yield the calls of an assistant's message, each with its id; what is none is passed over."""
+    """Yield the calls of an assistant's message, each with its id; skip malformed ones."""
     calls = turn.tool_calls if isinstance(turn.tool_calls, list) else []
     called = [(call.get("id"), call.get("function", call.get("custom"))) for call in calls if isinstance(call, dict)]
     for id_, tool in [*called, (None, turn.function_call)]:
@@ -91,5 +91,5 @@ def _calls(turn: HistoryTurn) -> Iterator[tuple[str, Call]]:
 
 
 def _id(given: object) -> str:
-    """Return the id of a call; what is none could be of any size as text."""
+    """Return the id of a call; empty for other types, whose text could be of any size."""
     return str(given) if isinstance(given, str | int) else ""

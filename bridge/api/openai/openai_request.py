@@ -1,6 +1,6 @@
-"""Reads the body of a chat completion: takes whatever real clients send, refuses only what cannot be done.
+"""Reads the body of a chat completion: accepts what real clients send, refuses only the impossible.
 
-A field that has no effect here is no reason to refuse a request; its name is reported back instead.
+A field without effect is not refused; its name is reported to the client instead.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from bridge.settings import ApiSettings
 from bridge.tool_calls.json_mode import JsonForm
 
 POSSIBLE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
-    ("logprobs", lambda wanted: wanted is False, "The site gives no log probabilities."),
-    ("top_logprobs", lambda number: number == 0, "The site gives no log probabilities."),
-    ("modalities", lambda kinds: kinds == ["text"], "Answers are text only."),
+    ("logprobs", lambda wanted: wanted is False, "Log probabilities are not available."),
+    ("top_logprobs", lambda number: number == 0, "Log probabilities are not available."),
+    ("modalities", lambda kinds: kinds == ["text"], "Answers can only be text."),
 )
-"""Fields that are fine with some values and impossible with others."""
+"""Fields of which only some values are possible: name, test, error message."""
 HEEDED = frozenset(name for name, _, _ in POSSIBLE)
 
 
 def as_reasoning(given: object) -> object:
-    """Return what some clients say in one word as the others say it."""
+    """Return a single word or boolean in the form of an object."""
     if isinstance(given, str):
         return {"effort": given}
     return {"enabled": given} if isinstance(given, bool) else given
@@ -41,58 +41,58 @@ def as_reasoning(given: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What only OpenAI's clients ask for."""
+    """Options that only OpenAI's clients have."""
 
     usage: bool = False
     """Whether a stream ends with the usage."""
     legacy: bool = False
-    """Whether the client knows calls only in their older form, `function_call`."""
+    """Whether the client supports calls only in the older form `function_call`."""
 
 
 OpenAIRequest = ParsedRequest[Dialect]
 
 
 class StreamOptions(Lenient):
-    """What a stream has beside the answer."""
+    """Options of a stream."""
 
     include_usage: StrictBool | None = None
 
 
 class Thinking(Lenient):
-    """Whether the model shall think first, as some clients say it."""
+    """Whether the model should think first, in the form of some clients."""
 
     type: StrictStr
 
 
 class Reasoning(Lenient):
-    """The same, as others say it."""
+    """The same in the form of others."""
 
     effort: StrictStr | None = None
     enabled: Switch | None = None
 
 
 class TemplateFields(Lenient):
-    """The same once more, as servers of open models take it."""
+    """The same in the form of servers of open models."""
 
     thinking: Switch | None = None
     enable_thinking: Switch | None = None
 
 
 class Schema(Lenient):
-    """The schema that JSON output must fit."""
+    """The schema of JSON output."""
 
     schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
 
 
 class ResponseFormat(Lenient):
-    """The form that the answer shall have."""
+    """The form of the answer."""
 
     type: StrictStr
     json_schema: Schema | None = None
 
 
 class Options(ToolFields):
-    """The fields of a chat that have an effect, but for what is said; everything else is in `model_extra`."""
+    """The fields that have an effect, except the messages; all others are in `model_extra`."""
 
     model: Annotated[StrictStr, Field(min_length=1)]
     stream: StrictBool | None = None
@@ -118,7 +118,7 @@ class Body(Options):
 
 
 def read(call: ApiCall, settings: ApiSettings) -> OpenAIRequest:
-    """Return what a body asks for; raise a `RequestError` whose `param` is the first field at fault."""
+    """Parse a body; raise a `RequestError` whose `param` is the first bad field."""
     asked = validated(Body, call.body)
     meant = call.model(asked.model)
     check_length(texts(asked.messages), meant, "messages")
@@ -132,7 +132,7 @@ def ask_for(
     model: Model,
     settings: ApiSettings,
 ) -> OpenAIRequest:
-    """Return what the fields of a body ask for, about `messages`."""
+    """Return the request for the fields of a body and `messages`."""
     extras = given_extras(asked)
     _refuse_impossible(extras)
     options = ChatOptions(
@@ -171,7 +171,7 @@ def _json_form(wanted: ResponseFormat | None) -> JsonForm | None:
             return JsonForm(schema)
         case ResponseFormat(type="json_schema"):
             raise RequestError("A response_format of json_schema needs a schema.", param="response_format.json_schema")
-    raise RequestError("response_format is text, json_object or json_schema.", param="response_format.type")
+    raise RequestError("response_format.type must be text, json_object or json_schema.", param="response_format.type")
 
 
 def _stop(asked: Options) -> tuple[str, ...]:
@@ -188,14 +188,14 @@ def _most(asked: Options) -> int | None:
 def _choices(asked: Options, most: int) -> int:
     count = asked.n or 1
     if count > most:
-        raise RequestError(f"n is at most {most} here: each answer takes an account of its own.", param="n")
+        raise RequestError(f"n may be at most {most}, because each answer needs an account.", param="n")
     if count > 1 and asked.conversation_id is not None:
-        raise RequestError("A conversation goes on with one answer; leave n at 1.", param="n")
+        raise RequestError("A conversation continues with one answer; set n to 1.", param="n")
     return count
 
 
 def _wishes(asked: Options) -> Iterator[bool | None]:
-    """Yield what the ways to switch thinking say, those that are meant for this request first."""
+    """Yield the values of all fields that switch thinking, the most specific first."""
     how = asked.reasoning or Reasoning()
     template = asked.chat_template_kwargs or TemplateFields()
     yield wish_of(asked.reasoning_effort)

@@ -1,4 +1,4 @@
-"""Tools in OpenAI's dialect: what a request offers, in the present form and in the older one of `functions`."""
+"""Tools in OpenAI's dialect, in the current form and in the older one of `functions`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bridge.tool_calls.notation import Tool, Toolbox
 FREE, NEVER, ALWAYS = ("auto",), ("none",), ("required", "any")
 FUNCTION = "function"
 ALLOWED = "allowed_tools"
-"""The type of a choice that leaves some of the tools."""
+"""The type of a choice that allows some of the tools."""
 
 
 class Function(Lenient):
@@ -27,14 +27,14 @@ class Function(Lenient):
 
 
 class ToolEntry(Lenient):
-    """An entry of `tools`, whose function may be an object of its own; kinds other than functions cannot be called."""
+    """An entry of `tools`, with the function as an inner object or inline; only functions can be called."""
 
     type: StrictStr = "function"
     function: Function | None = None
 
 
 class ToolFields(Lenient):
-    """The fields of a body that are about tools."""
+    """The fields about tools."""
 
     tools: list[ToolEntry] | None = None
     tool_choice: Any = None
@@ -44,7 +44,7 @@ class ToolFields(Lenient):
 
 
 def toolbox(fields: ToolFields) -> Toolbox | None:
-    """Return the tools that the model may use, or None where there are none; raise a `RequestError`."""
+    """Return the tools that the model may use, or None without any; raise a `RequestError` for bad fields."""
     legacy = not fields.tools and bool(fields.functions or fields.function_call is not None)
     offered = fields.functions if legacy else _functions(fields.tools or ())
     field, choice = ("function_call", fields.function_call) if legacy else ("tool_choice", fields.tool_choice)
@@ -58,7 +58,7 @@ def toolbox(fields: ToolFields) -> Toolbox | None:
 
 
 def without_effect(fields: ToolFields) -> dict[str, bool]:
-    """Return the types of tools that nobody offers to the model."""
+    """Return the types of tools that are not offered to the model."""
     return {entry.type: True for entry in fields.tools or () if entry.type != FUNCTION}
 
 
@@ -73,7 +73,7 @@ def _functions(entries: Iterable[ToolEntry]) -> list[Function | None]:
 
 
 def _function(entry: ToolEntry, where: str) -> Function | None:
-    """Return the function of a tool, which may stand in an object of its own, or in the tool itself."""
+    """Return the function of a tool, which may be an inner object or inline."""
     if entry.type != FUNCTION:
         return None
     given = entry.model_extra or {}
@@ -94,7 +94,7 @@ def _tool(function: Function) -> Tool:
 
 
 def _allowed(tools: Sequence[Tool], choice: dict[str, Any], field: str) -> tuple[tuple[Tool, ...], Any]:
-    """Return those of the tools that are allowed, and whether one of them must be called."""
+    """Return the allowed tools, and the mode of the choice."""
     inner, where = (choice[ALLOWED], f"{field}.{ALLOWED}") if ALLOWED in choice else (choice, field)
     given = inner if isinstance(inner, dict) else {}
     if not isinstance(given.get("tools"), list):
@@ -110,7 +110,7 @@ def _allowed(tools: Sequence[Tool], choice: dict[str, Any], field: str) -> tuple
 
 
 def _named(choice: Any, field: str) -> str:
-    """Return the name of the one function that must be called, or nothing."""
+    """Return the name of the function that must be called, or an empty text."""
     if choice is None or (isinstance(choice, str) and choice in (*FREE, *NEVER, *ALWAYS)):
         return ""
     if isinstance(choice, dict) and choice.get("type", "function") != "function":
@@ -121,7 +121,7 @@ def _named(choice: Any, field: str) -> str:
 
 
 def _name(tool: Any) -> str:
-    """Return the name of the function that `tool` refers to, if it does."""
+    """Return the name of the function that `tool` refers to, or an empty text."""
     inner = tool.get("function", tool) if isinstance(tool, dict) else None
     name = inner.get("name") if isinstance(inner, dict) else None
     return name if isinstance(name, str) else ""

@@ -1,1 +1,1 @@
-"""OpenAI's Responses API: `/v1/responses` and what belongs to it; may import api, chat, storage, tool_calls."""
+"""OpenAI's Responses API: responses, conversations, compaction; may import api, chat, storage, tool_calls."""

@@ -1,4 +1,4 @@
-"""What this node answers other nodes about the responses and conversations that it keeps; see `responses_elsewhere`."""
+"""Answers other nodes' requests about responses and conversations on this node; see `responses_elsewhere`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from bridge.errors import RequestError
 
 
 class Answers:
-    """What this node answers about what it keeps."""
+    """The handler for other nodes' requests."""
 
     def __init__(self, kept: KeptResponses) -> None:
         self._kept = kept
 
     async def __call__(self, said: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Answer one question."""
+        """Answer one request."""
         kept, owner, id_ = self._kept, str(said["owner"]), str(said["id"])
         match said["do"]:
             case "find":

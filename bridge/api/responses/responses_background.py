@@ -1,7 +1,7 @@
-"""Responses that run on without their client: each in a task of the application, with a log of its events.
+"""Responses that run in the background, without their client: each in a task of the application, with an event log.
 
-A response is `queued` until the chat has begun. It ends as its answer does, as `cancelled` where somebody asked for
-that, and as `failed` where the bridge stops before.
+A response is `queued` until the chat has begun. It ends like its answer, as `cancelled` if the client cancelled it, or
+as `failed` if the bridge stops first.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from bridge.errors import PoolFull
 from bridge.tasks import Tasks
 
 MOST_RUNNING = 64
-"""Responses that may run in the background at a time."""
+"""Most responses that run in the background at a time."""
 RETRY_AFTER = 5.0
-"""Seconds after which a client may try again that found no room."""
+"""Seconds after which a client that found no room may retry."""
 STOPPED = Failure(503, "stopped", "server_error", "The bridge stopped before the response was complete.")
 
 
 class EventLog:
-    """The events of a response, numbered from 0 on; any number of readers follow them to their end."""
+    """The events of a response, numbered from 0, for any number of readers."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -40,15 +40,15 @@ class EventLog:
         self._wake()
 
     def end(self) -> None:
-        """Let the readers go once they have read everything."""
+        """End the log; readers end when they have read everything."""
         self._is_ended = True
         self._wake()
 
     async def follow(self, after: int = -1) -> AsyncIterator[list[Event]]:
-        """Yield the events behind the one numbered `after`, those that are still to come included."""
+        """Yield the events after the one numbered `after`, and future ones until the end."""
         place = after + 1
         while True:
-            # Taken before the events are looked at: what is added from here on sets this very one.
+            # Read before the events: whatever is added from here on sets this event object.
             changed = self._changed
             if new := self.events[place:]:
                 place += len(new)
@@ -59,7 +59,7 @@ class EventLog:
                 await changed.wait()
 
     async def next(self, after: int, limit: float) -> tuple[list[Event], bool]:
-        """Return the events behind the one numbered `after`, waiting for the first, and whether they are the last."""
+        """Wait for events after the one numbered `after`; return them, and whether they are the last."""
         with suppress(TimeoutError):
             async with asyncio.timeout(limit):
                 while len(self.events) <= after + 1 and not self._is_ended:
@@ -72,7 +72,7 @@ class EventLog:
 
 
 class BackgroundResponse:
-    """One response that runs on by itself; `on_end` takes it once it has ended, however that was."""
+    """One response that runs in the background; calls `on_end` with itself when it has ended in any way."""
 
     def __init__(
         self, owner: str, writer: ResponseWriter, items: Sequence[Any], on_end: Callable[[BackgroundResponse], None]
@@ -87,18 +87,18 @@ class BackgroundResponse:
 
     @property
     def response(self) -> dict[str, Any]:
-        """Return the response as it is now."""
+        """Return the current response."""
         return self._writer.response
 
     def start(self, tasks: Tasks, run: Run) -> None:
         """Run the chat in a task of `tasks`."""
         self._task = tasks.start(self._answer(run))
-        # A callback, because a task that is cancelled before its first step runs none of its own code.
+        # A callback, because a task that is cancelled before its first step runs none of its code.
         self._task.add_done_callback(lambda _: self._end())
 
     async def cancel(self) -> None:
-        """Stop the generation, and wait until it has stopped; an answer that is complete by then stays so."""
-        # Once only: a second cancellation would break into what stops the generation on the site.
+        """Stop the generation, and wait until it has stopped; an answer that completes first stays complete."""
+        # Only once: a second cancellation would interrupt the stopping of the generation on the site.
         if self._task is not None and not self._is_cancelled:
             self._is_cancelled = True
             self._task.cancel()
@@ -107,7 +107,7 @@ class BackgroundResponse:
     async def _answer(self, run: Run) -> None:
         try:
             await run(self._take)
-        except Exception as error:  # noqa: BLE001 - the edge: only the response can tell of it
+        except Exception as error:  # noqa: BLE001 - the edge: only the response can report an error
             if not self._writer.is_ended:
                 self.log.add(self._writer.fail(failure_of(error, self.response["id"])))
 
@@ -124,7 +124,7 @@ class BackgroundResponse:
 
 
 class BackgroundResponses:
-    """The responses that run in the background; `tasks` belongs to the application, which ends them with itself."""
+    """The responses that run in the background, in `tasks` of the application, which end with it."""
 
     def __init__(self, tasks: Tasks, most: int = MOST_RUNNING) -> None:
         self._tasks, self._most = tasks, most
@@ -138,9 +138,9 @@ class BackgroundResponses:
         run: Run,
         keep: Callable[[BackgroundResponse], None],
     ) -> BackgroundResponse:
-        """Begin a response, which `keep` takes at its beginning and at its end; raise `PoolFull` where many run."""
+        """Start a response, which `keep` stores now and at its end; raise `PoolFull` if too many run."""
         if len(self._running) >= self._most:
-            message = f"{self._most} responses run in the background already; wait until one of them has ended."
+            message = f"{self._most} responses already run in the background; wait until one of them has ended."
             raise PoolFull(message, retry_after=RETRY_AFTER)
 
         def on_end(ended: BackgroundResponse) -> None:
@@ -154,6 +154,6 @@ class BackgroundResponses:
         return made
 
     def find(self, owner: str, id: str) -> BackgroundResponse | None:  # noqa: A002
-        """Return a response of `owner` that still runs."""
+        """Return a running response of `owner`, or None."""
         found = self._running.get(id)
         return found if found is not None and found.owner == owner else None

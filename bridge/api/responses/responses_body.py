@@ -1,4 +1,4 @@
-"""Reads the body of a request for a response: takes whatever real clients send, refuses only what cannot be done."""
+"""Reads the body of a request for a response: accepts what real clients send, refuses only the impossible."""
 
 from __future__ import annotations
 
@@ -33,32 +33,32 @@ HEEDED = frozenset(
         "prompt",
     }
 )
-"""Fields without a model of their own that are no news to the client."""
+"""Fields outside the model that are not reported as ignored."""
 SOURCES = "web_search_call.action.sources"
 ENCRYPTED = "reasoning.encrypted_content"
 
 
 class TextFormat(Lenient):
-    """The form that the answer shall have."""
+    """The form of the answer."""
 
     type: StrictStr
     schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
 
 
 class TextConfig(Lenient):
-    """How the text of the answer shall be."""
+    """Options of the answer's text."""
 
     format: TextFormat | None = None
 
 
 class Reasoning(Lenient):
-    """How much the model shall think."""
+    """How much the model should think."""
 
     effort: StrictStr | None = None
 
 
 class ConversationName(Lenient):
-    """A conversation, by its id."""
+    """A reference to a conversation by its id."""
 
     id: StrictStr
 
@@ -83,48 +83,48 @@ class ResponseBody(Lenient):
     include: list[StrictStr] | None = None
     metadata: dict[StrictStr, StrictStr] | None = None
     generate: StrictBool | None = None
-    """False: no answer is wanted yet; a later request goes on from this one."""
+    """False: without an answer yet; a later request continues from this one."""
 
     @property
     def conversation_id(self) -> str | None:
-        """Return the id of the conversation to go on in."""
+        """Return the id of the conversation to continue."""
         return self.conversation.id if isinstance(self.conversation, ConversationName) else self.conversation
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseRequest:
-    """What the response repeats of its request, and how it is written."""
+    """The fields of a request that its response repeats, and options for writing the response."""
 
     id: str
-    """The id of the response without its prefix; ids of its items begin with it."""
+    """The id of the response without its prefix; the ids of its items contain it."""
     echo: Mapping[str, Any]
-    """The fields of the response that say what was asked for."""
+    """The fields of the response that repeat the request."""
     items: Sequence[Item]
     """The items of the input."""
     names: ToolNames = field(default_factory=ToolNames)
     sources: bool = False
-    """Whether the addresses that a search found are wanted."""
+    """Whether to include the addresses that a search found."""
     encrypted: bool = False
-    """Whether reasoning comes with something that can be sent back."""
+    """Whether reasoning has `encrypted_content`, which clients send back."""
     previous: str | None = None
-    """The response that this one goes on from."""
+    """The id of the response that this one continues."""
     conversation: str | None = None
-    """The conversation that it goes on in."""
+    """The id of the conversation that it continues."""
     owner: str | None = None
-    """The id of the key that asks; None before that is known, and where nothing may be kept for it."""
+    """The id of the client's key; None before it is known, and if nothing may be kept for it."""
     call: ApiCall | None = None
-    """What it was read from, where earlier items are still to be put before it."""
+    """The call that it was read from, if earlier items must still be added."""
     keep: Callable[[dict[str, Any]], None] | None = None
-    """Takes the response at its end, where it is to be kept."""
+    """Stores the response at its end, if it is to be kept."""
 
 
 ResponsesRequest = ParsedRequest[ResponseRequest]
 
 
 def read(call: ApiCall, settings: ApiSettings, earlier: Sequence[Item] | None = None) -> ResponsesRequest:
-    """Return what a body asks for; raise a `RequestError` that names the first bad field.
+    """Parse a body; raise a `RequestError` that names the first bad field.
 
-    `earlier` items stand before its own; None: what is kept was not looked up yet.
+    `earlier` items precede its own; None if they were not looked up yet.
     """
     asked = validated(ResponseBody, call.body)
     extras = given_extras(asked)
@@ -170,12 +170,12 @@ def _refuse_impossible(asked: ResponseBody, extras: Mapping[str, Any]) -> None:
     if asked.previous_response_id is not None and asked.conversation is not None:
         raise RequestError("Send previous_response_id or conversation, not both.", param="previous_response_id")
     if asked.background and asked.store is False:
-        message = "A response in the background must be kept to be found again: leave store out, or send true."
+        message = "A response in the background must be stored: leave out store, or set it to true."
         raise RequestError(message, param="background")
     if extras.get("top_logprobs", 0) != 0:
-        raise RequestError("The site gives no log probabilities.", param="top_logprobs")
+        raise RequestError("Log probabilities are not available.", param="top_logprobs")
     if "prompt" in extras:
-        raise RequestError("There are no prompt templates here; send their text as input.", param="prompt")
+        raise RequestError("Prompt templates are not supported; send their text as input.", param="prompt")
 
 
 def _json_form(text: TextConfig | None) -> JsonForm | None:
@@ -188,11 +188,11 @@ def _json_form(text: TextConfig | None) -> JsonForm | None:
             return JsonForm(schema)
         case TextFormat(type="json_schema"):
             raise RequestError("text.format of json_schema needs a schema.", param="text.format.schema")
-    raise RequestError("text.format.type is text, json_object or json_schema.", param="text.format.type")
+    raise RequestError("text.format.type must be text, json_object or json_schema.", param="text.format.type")
 
 
 def _echo(asked: ResponseBody, body: Mapping[str, Any], extras: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all fields of a response that are known before its answer."""
+    """Return the fields of a response that are known before its answer."""
     return {
         **echo_fields(body, extras),
         "background": bool(asked.background),

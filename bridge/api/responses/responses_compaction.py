@@ -1,6 +1,6 @@
-"""Compaction: a history becomes one item, which holds in few words what was said and stands for it from then on.
+"""Compaction: replaces a history with one item that holds a summary of it.
 
-The model writes the summary. The item is sealed for the key that asked, and the client keeps it: the bridge does not.
+The model writes the summary. The item is sealed for the client's key and kept by the client, not by the bridge.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ PROMPT = (
     " was asked for and why, what was decided, what was done and with which result, names, paths, numbers and code that"
     " are still needed, and what is to be done next. Write only the summary."
 )
-"""What the model is asked for."""
+"""The prompt for the summary."""
 HEAD = "This is a summary of the conversation so far:\n\n"
 MOST_SAID = 20_000
-"""Characters of the client's own messages, from the last one on, that stay as they are."""
-FAULT = "This compaction item was not made here for this key, or the bridge's profile key is another one now."
+"""Most characters of the client's last messages that are kept verbatim."""
+FAULT = "This compaction item was not created here for this key, or the bridge's profile key has changed."
 
 
 def seal_compaction(store: ResponseStore, owner: str, said: Iterable[str], summary: str) -> Item:
-    """Return the item that stands for a history in which the client `said` that."""
+    """Return the item that replaces a history with the client's messages `said`."""
     text = json.dumps({"owner": owner, "said": _last(said), "summary": summary})
     sealed = base64.b64encode(store.seal(text)).decode()
     return {"id": f"cmp_{uuid4().hex}", "type": "compaction", "encrypted_content": sealed}
 
 
 def open_compaction(store: ResponseStore | None, owner: str | None, sealed: str, param: str) -> list[Item]:
-    """Return the items that a compaction stands for; raise a `RequestError` where it is none of `owner`."""
+    """Return the items that a compaction replaces; raise a `RequestError` if it does not belong to `owner`."""
     match _opened(store, sealed):
         case {"owner": str(of), "said": list(said), "summary": str(summary)} if of == owner:
             return [_message(text) for text in (*map(str, said), f"{HEAD}{summary}")]
@@ -52,7 +52,7 @@ def _opened(store: ResponseStore | None, sealed: str) -> object:
 
 
 def _last(said: Iterable[str]) -> list[str]:
-    """Return the last texts that have room together."""
+    """Return the last texts that fit into `MOST_SAID` characters."""
     kept: list[str] = []
     room = MOST_SAID
     for text in reversed(list(said)):

@@ -1,4 +1,4 @@
-"""Conversations: their items are kept for their key, and responses go on in them."""
+"""Conversations: lists of items that are stored for a key and that responses continue."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ ITEMS = f"{ONE}/items"
 ITEM = f"{ITEMS}/{{item}}"
 ID = "conv_"
 ADD_LIMIT = 2.0
-"""Seconds that an answer waits until another node has added it to its conversation."""
+"""Seconds for which an answer waits until another node has added it to its conversation."""
 MOST_ITEMS = 10_000
-"""Items that a conversation may have."""
+"""Most items of a conversation."""
 MOST_OF_ANSWER = 100
-"""Items that an answer adds to its conversation, by far."""
-FULL = f"A conversation may have {MOST_ITEMS} items; delete some, or begin another one."
-NOT_KEPT = "This bridge keeps no conversations (responses.keep is false); send the whole history as input."
+"""Upper bound of the items that an answer adds to its conversation."""
+FULL = f"A conversation may have at most {MOST_ITEMS} items; delete some, or begin another conversation."
+NOT_KEPT = "This bridge stores no conversations (responses.keep is false); send the whole history as input."
 
 Metadata = Annotated[
     dict[Annotated[StrictStr, Field(max_length=64)], Annotated[StrictStr, Field(max_length=512)]],
@@ -47,14 +47,14 @@ Metadata = Annotated[
 
 
 class NewConversation(Lenient):
-    """A conversation to begin."""
+    """A new conversation."""
 
     items: list[Any] | None = None
     metadata: Metadata | None = None
 
 
 class ConversationMetadata(Lenient):
-    """What a conversation is to be marked with, in place of what it was."""
+    """New metadata, which replace the old."""
 
     metadata: Metadata | None
 
@@ -66,7 +66,7 @@ class NewItems(Lenient):
 
 
 class Conversations:
-    """The conversations in `store`, and those of other nodes; without a store there are none."""
+    """The conversations in `store` and on other nodes; without a store there are none."""
 
     def __init__(
         self, store: ResponseStore | None, elsewhere: Elsewhere, tasks: Tasks | None = None, mark: str = ""
@@ -75,17 +75,17 @@ class Conversations:
         self._elsewhere, self._mark = elsewhere, mark
         self._tasks = tasks or Tasks()
         self._adding: set[asyncio.Task[None]] = set()
-        """What is being added to conversations of other nodes."""
+        """Running tasks that add items to conversations on other nodes."""
 
     async def items(self, owner: str | None, id: str, more: int) -> list[Item]:  # noqa: A002
-        """Return the items of a conversation; raise a `RequestError` where an answer to `more` has no room in it."""
+        """Return the items of a conversation; raise a `RequestError` if `more` items and an answer do not fit."""
         found: list[Item] = (await self.find(owner, id, "conversation"))["items"]
         if len(found) + more + MOST_OF_ANSWER > MOST_ITEMS:
             raise RequestError(FULL, param="conversation")
         return found
 
     def add_later(self, owner: str, id: str, items: Sequence[Item]) -> None:  # noqa: A002
-        """Add items, and wait for no disk; nothing happens where the conversation is gone."""
+        """Add items without waiting for the disk; no effect if the conversation is gone."""
         kept = [item for item in items if kind_of(item) in KEPT]
         if self._elsewhere.maker(owner, id) is not None:
             adding = self._tasks.start(self._add(owner, id, kept))
@@ -95,7 +95,7 @@ class Conversations:
             self._store.change_later(owner, id, partial(_added, kept))
 
     async def settled(self) -> None:
-        """Return once other nodes have what was to be added: the next request may come to any of them."""
+        """Wait until other nodes have added their items, because the next request may go to any node."""
         if self._adding:
             await asyncio.wait(set(self._adding), timeout=ADD_LIMIT)
 
@@ -103,10 +103,10 @@ class Conversations:
         try:
             await self.change(owner, id_, "add", items)
         except BridgeError as error:
-            logger.warning("A conversation of another node lacks its last turn: {}", error.message)
+            logger.warning("Cannot add the last turn to a conversation on another node: {}", error.message)
 
     async def change(self, owner: str | None, id: str, change: str, given: Any) -> Document:  # noqa: A002
-        """Make one of `CHANGES` to a conversation, and return it; raise `NotThere` where `owner` has none of it."""
+        """Apply one of `CHANGES` to a conversation, and return it; raise `NotThere` if `owner` has no such one."""
         if (node := self._elsewhere.maker(owner, id)) is not None:
             return await asked(node, "change", owner, id, a_conversation, change=change, given=given)
         changed = None
@@ -118,7 +118,7 @@ class Conversations:
         return changed
 
     async def delete(self, owner: str | None, id: str) -> None:  # noqa: A002
-        """Delete a conversation; raise `NotThere` where `owner` has none of that id."""
+        """Delete a conversation; raise `NotThere` if `owner` has none with that id."""
         if (node := self._elsewhere.maker(owner, id)) is not None:
             await asked(node, "forget", owner, id, dict)
             return
@@ -127,7 +127,7 @@ class Conversations:
             await self._store.delete(owner, id)
 
     def begin(self, owner: str | None, items: Sequence[Item], metadata: Mapping[str, str]) -> Document:
-        """Begin a conversation of items that have their ids, and return it."""
+        """Create a conversation of items with ids, and return it."""
         if self._store is None or not self._store.is_enabled or owner is None:
             raise RequestError(NOT_KEPT)
         id_ = f"{ID}{new_id(self._mark).hex}"
@@ -137,7 +137,7 @@ class Conversations:
         return made
 
     async def find(self, owner: str | None, id: str, param: str = "id") -> Document:  # noqa: A002
-        """Return a conversation; raise `NotThere` where `owner` has none of that id."""
+        """Return a conversation; raise `NotThere` if `owner` has none with that id."""
         if (node := self._elsewhere.maker(owner, id)) is not None:
             return await asked(node, "conversation", owner, id, a_conversation)
         found = None
@@ -150,7 +150,7 @@ class Conversations:
 
 
 class ConversationRoutes:
-    """What is served of conversations."""
+    """Handlers of conversations."""
 
     def __init__(self, conversations: Conversations, bodies: BodyReader) -> None:
         self._conversations, self._bodies = conversations, bodies
@@ -158,7 +158,7 @@ class ConversationRoutes:
     def operations(self) -> Sequence[Operation]:
         """Return the routes."""
         return (
-            Operation("POST", PATH, "Begin a conversation", self.begin, NewConversation),
+            Operation("POST", PATH, "Create a conversation", self.begin, NewConversation),
             Operation("GET", ONE, "Describe a conversation", self.one),
             Operation("POST", ONE, "Change the metadata of a conversation", self.mark, ConversationMetadata),
             Operation("DELETE", ONE, "Delete a conversation", self.delete),
@@ -169,7 +169,7 @@ class ConversationRoutes:
         )
 
     async def begin(self, request: web.Request) -> web.Response:
-        """Begin a conversation."""
+        """Create a conversation."""
         asked = NewConversation()
         if request.can_read_body:
             asked = await self._bodies.read(request, partial(validated, NewConversation))
@@ -181,12 +181,12 @@ class ConversationRoutes:
         return _json((await self._conversations.find(owner_of(request), _id(request)))["conversation"])
 
     async def mark(self, request: web.Request) -> web.Response:
-        """Put new metadata in the place of the old."""
+        """Replace the metadata."""
         asked = await self._bodies.read(request, partial(validated, ConversationMetadata))
         return await self._change(request, "mark", asked.metadata or {})
 
     async def delete(self, request: web.Request) -> web.Response:
-        """Delete a conversation with its items; responses that went on in it stay."""
+        """Delete a conversation with its items, but not its responses."""
         await self._conversations.delete(owner_of(request), _id(request))
         return _json({"id": _id(request), "object": "conversation.deleted", "deleted": True})
 
@@ -196,7 +196,7 @@ class ConversationRoutes:
         return _json(page(found["items"], request.query))
 
     async def add(self, request: web.Request) -> web.Response:
-        """Add items, and return them as they are kept."""
+        """Add items, and return them in their stored form."""
         asked = await self._bodies.read(request, partial(validated, NewItems))
         items = await asyncio.to_thread(_checked, asked.items)
         changed = await self._conversations.change(owner_of(request), _id(request), "add", items)
@@ -241,7 +241,7 @@ def _without(id_: str, document: Document) -> Document:
 
 
 CHANGES: Mapping[str, Callable[[Any, Document], Document]] = {"add": _added, "mark": _marked, "remove": _without}
-"""The changes of a conversation by their names; each takes what is given for it, and the conversation."""
+"""The changes of a conversation by name; each takes its argument and the conversation's document."""
 
 
 def _item(document: Document, id_: str) -> dict[str, Any]:

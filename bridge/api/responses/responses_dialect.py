@@ -1,4 +1,4 @@
-"""OpenAI's Responses API: its errors, headers and models are those of the default dialect."""
+"""OpenAI's Responses API, which shares errors, headers and models with the default dialect."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bridge.tasks import Tasks
 
 
 class Responses(Dialect):
-    """Responses; no path or header is its own, so that requests on its paths belong to the default dialect."""
+    """The Responses API; it has no prefixes and marks, so requests on its paths belong to the default dialect."""
 
     def __init__(
         self,
@@ -39,12 +39,12 @@ class Responses(Dialect):
         elsewhere.answer(Answers(self._kept))
 
     def surfaces(self) -> Sequence[Surface[Any]]:
-        """Return the way to chat, what counts the tokens of one, and what makes one short."""
+        """Return the surfaces for responses, token counts and compaction."""
         settings, kept = self._settings, self._kept
         return ResponsesSurface(settings, kept), InputTokens(settings), CompactSurface(settings, kept)
 
     def operations(self, parts: DialectParts) -> Sequence[Operation]:
-        """Return the socket, and what is served of responses and conversations that are kept."""
+        """Return the routes of the WebSocket and of stored responses and conversations."""
         sockets = ResponseSockets(self._settings, self._kept, parts)
         routes = ResponseRoutes(self._kept, parts.server)
         conversations = ConversationRoutes(self._kept.conversations, parts.bodies)

@@ -1,6 +1,6 @@
-"""The fields of a response that repeat what was asked for, each only where it fits OpenAI's own types.
+"""The fields of a response that repeat its request, each only if it fits OpenAI's types.
 
-Clients send what the types do not know, and strict ones would fail at their own words.
+Clients send values outside the types, and strict clients would fail when these come back.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 ECHOED = ("prompt_cache_key", "safety_identifier", "user")
-"""Texts that the response only repeats."""
+"""Text fields that the response repeats."""
 NEVER = (
     "access_programs",
     "image",
@@ -21,7 +21,7 @@ NEVER = (
     "prompt_cache_diagnostics",
     "tool_usage",
 )
-"""Fields of a response that say nothing here."""
+"""Fields of a response that are always null here."""
 MODES = ("auto", "none", "required")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 SUMMARIES = ("auto", "concise", "detailed")
@@ -29,11 +29,11 @@ LEVELS = ("low", "medium", "high")
 RETENTIONS = ("in_memory", "24h")
 SEARCHES = ("web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11")
 LONE = (*SEARCHES, "image_generation", "local_shell", "apply_patch", "tool_search", "programmatic_tool_calling")
-"""Types of tools that need no field beside their type."""
+"""Types of tools without required fields besides the type."""
 
 
 def echo_fields(body: Mapping[str, Any], extras: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a body has no model of its own; `extras` are the fields without one."""
+    """Return the repeated fields of a body; `extras` are its fields outside the model."""
     text, reasoning = _object(body.get("text")), _object(body.get("reasoning"))
     verbosity = _one_of(text.get("verbosity"), LEVELS)
     return {
@@ -66,7 +66,7 @@ def _format(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _choice(given: Any) -> object:
-    """Return a tool choice; the types know no forced search of every name."""
+    """Return a tool choice; other forms, such as a forced search, become `auto`."""
     if isinstance(given, str):
         return given if given in MODES else "auto"
     match given:
@@ -144,7 +144,7 @@ def _whole(given: object) -> int | None:
 
 
 def _number(given: object) -> float:
-    """Return a number as it was given; without one, that which OpenAI's server takes."""
+    """Return a given number, else 1.0, the default of OpenAI's server."""
     if isinstance(given, float) and math.isfinite(given):
         return given
     return given if isinstance(given, int) and not isinstance(given, bool) and abs(given) < 2**53 else 1.0

@@ -1,6 +1,6 @@
-"""Responses and conversations that another node of the cluster keeps: asked for there.
+"""Requests to other nodes of the cluster about the responses and conversations that they store.
 
-What is kept stays on the node that has made it, for its id names that node. So a chain of responses may lie on several.
+A response stays on the node that created it, which its id names. So a chain of responses may span several nodes.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ T = TypeVar("T")
 
 
 class Elsewhere:
-    """The other nodes, as far as they keep responses; without `nodes` there are none."""
+    """The other nodes that store responses; without `nodes` there are none."""
 
     def __init__(self, nodes: OtherNodes | None = None) -> None:
         self._nodes = nodes
 
     def maker(self, owner: str | None, id: str) -> OtherNode | None:  # noqa: A002
-        """Return the node that keeps what has that id; None where it is this one, or nobody's."""
+        """Return the node that stores the document with that id; None for this node or an unknown one."""
         return self._nodes.maker(id) if self._nodes is not None and owner is not None else None
 
     async def check(self, owner: str | None, id: str) -> None:  # noqa: A002
-        """Raise `NodeLost` for what is not found here because the node that keeps it is away."""
+        """Raise `NodeLost` if the node that stores the document with that id is away."""
         if self._nodes is not None and owner is not None:
             await self._nodes.check_maker(id)
 
     def answer(self, answer: Answer) -> None:
-        """Have the other nodes answered."""
+        """Register the handler for other nodes' requests."""
         if self._nodes is not None:
             self._nodes.answer(SUBJECT, answer)
 
     async def chain(self, owner: str, id: str, here: Part) -> list[Document] | None:  # noqa: A002
-        """Return a response and all before it, the oldest first, wherever they are kept; None where one is not.
+        """Return a response and all before it, the oldest first, from all nodes; None if one is missing.
 
-        `here` returns those that this node keeps in a row.
+        `here` returns the consecutive ones on this node.
         """
         found: list[Document] = []
         wanted: str | None = id
@@ -68,14 +68,14 @@ async def asked(
     read: Callable[[dict[str, Any]], T],
     **more: Any,
 ) -> T:
-    """Return what is `read` of a node's answer about what it keeps for `owner` under an id; raise a `BridgeError`."""
+    """Return `read(answer)` for a node's answer about a document of `owner`; raise a `BridgeError`."""
     said = await node.ask(SUBJECT, do=do, owner=owner, id=id, **more)
     with understood(node.name):
         return read(said)
 
 
 def a_response(said: Document) -> Document:
-    """Return the document of a response; raise what `understood` understands where it is none."""
+    """Return the document of a response; raise an error that `understood` converts if it is malformed."""
     response = said["response"]
     _texts(response, "id", "status")
     if response["previous_response_id"] is not None:
@@ -86,7 +86,7 @@ def a_response(said: Document) -> Document:
 
 
 def a_conversation(said: Document) -> Document:
-    """Return the document of a conversation, as `a_response` does that of a response."""
+    """Return the document of a conversation; like `a_response`."""
     _texts(said["conversation"], "id")
     for item in _list(said["items"]):
         _texts(item, "id")
@@ -94,7 +94,7 @@ def a_conversation(said: Document) -> Document:
 
 
 def an_item(said: Document) -> Document | None:
-    """Return the item of an answer, or that there is none."""
+    """Return the item in an answer, or None."""
     return None if said["item"] is None else dict(said["item"])
 
 
@@ -116,10 +116,10 @@ def _texts(document: Mapping[str, Any], *names: str) -> None:
 
 
 async def followed(node: OtherNode, owner: str | None, id: str, after: int) -> AsyncIterator[Sequence[Event]]:  # noqa: A002
-    """Return the events of a response on another node behind the one numbered `after`, to its end."""
+    """Return the events of a response on another node after the one numbered `after`, to its end."""
     first = await asked(
         node, "events", owner, id, _events, after=after
-    )  # here, so that an error has a status of its own
+    )  # before the stream begins, so that an error has its own status
     return _rest(node, owner, id, after, first)
 
 

@@ -1,8 +1,8 @@
-"""Checks the input of a custom tool against the grammar that its client has given.
+"""Checks the input of a custom tool against the client's grammar.
 
-`llguidance` reads Lark grammars as OpenAI does. Grammar and input are hostile: patterns take linear time there, and a
-check is given up where the grammar can be read in very many ways at once, or where it takes long. Other threads wait
-while it works, so an input goes in by small pieces.
+`llguidance` reads Lark grammars like OpenAI. Grammar and input are untrusted: its patterns take linear time, and a
+check is abandoned if the grammar is too ambiguous or the check takes too long. It blocks other threads, so the input is
+fed in small pieces.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
 
 LONGEST_GRAMMAR = 16_384
-"""Characters of a grammar that is checked."""
+"""Most characters of a grammar that is checked."""
 LONGEST = 2.0
 """Seconds that a check may take."""
 PIECE = 8
-"""Bytes that are taken at once."""
+"""Bytes to feed at a time."""
 MOST_ITEMS = 200
-"""Ways in which a grammar may be read at one place: the time for a byte grows with their square."""
+"""Most parser items at one position; the time for a byte grows with their square."""
 MOST_STATES = 10_000
-"""States of patterns; each takes 2 kB."""
+"""Most lexer states; each takes 2 kB."""
 MOST_WORK = 50_000
-"""Steps that a pattern may take for a byte: a few milliseconds."""
+"""Most lexer steps for a byte, which take a few milliseconds."""
 SHOWN = 80
-"""Characters of an input that the model is shown of what does not match."""
+"""Most characters of a mismatch that the model is shown."""
 SHOWN_PATTERN = 300
-"""Characters of a pattern that the model is shown once more."""
+"""Most characters of a pattern that the model is shown."""
 
 
 def regex_misfit(pattern: str, text: str) -> str | None:
-    """Return why a text does not match a pattern; one that cannot be read, or is too large, asks for nothing."""
+    """Return why a text does not match a pattern, or None; a malformed or too large pattern matches everything."""
     whole = core_schema.str_schema(pattern=rf"\A(?:{pattern})\z", regex_engine="rust-regex")  # linear in the input
     try:
         SchemaValidator(whole).validate_python(text)
@@ -47,7 +47,7 @@ def regex_misfit(pattern: str, text: str) -> str | None:
 
 
 def lark_misfit(grammar: str, text: str) -> str | None:
-    """Return why a text does not match a Lark grammar; one that cannot be read, or is too costly, asks for nothing."""
+    """Return why a text does not match a Lark grammar, or None; a malformed or too costly one matches everything."""
     if len(grammar) > LONGEST_GRAMMAR or (matcher := _matcher(grammar)) is None:
         return None
     given, place, end = text.encode("utf-8", "replace"), 0, time.monotonic() + LONGEST
@@ -58,12 +58,12 @@ def lark_misfit(grammar: str, text: str) -> str | None:
         if matcher.is_error() or time.monotonic() > end:
             return None
         if taken < len(piece):
-            return _told(given, place)
+            return _mismatch(given, place)
     return None if matcher.is_accepting() else "The input does not match the grammar: it ends too early."
 
 
 def _matcher(grammar: str) -> LLMatcher | None:
-    from llguidance import LLMatcher, LLParserLimits  # its import takes longer than a start may
+    from llguidance import LLMatcher, LLParserLimits  # imported late, because it would slow down the start
 
     limits = LLParserLimits(
         max_items_in_row=MOST_ITEMS, step_lexer_fuel=MOST_WORK, max_lexer_states=MOST_STATES, verbose_errors=False
@@ -77,13 +77,13 @@ def _matcher(grammar: str) -> LLMatcher | None:
 
 @cache
 def _bytes() -> LLTokenizer:
-    """Return the tokenizer whose tokens are the bytes."""
+    """Return the tokenizer whose tokens are bytes."""
     from llguidance import LLTokenizer
 
     return LLTokenizer("byte")
 
 
-def _told(given: bytes, place: int) -> str:
+def _mismatch(given: bytes, place: int) -> str:
     line = given.count(b"\n", 0, place) + 1
     rest = given[place : place + 4 * SHOWN].decode("utf-8", "ignore")[:SHOWN]
-    return f"The input does not match the grammar, in line {line} from here on: {rest}"
+    return f"The input does not match the grammar in line {line}, beginning here: {rest}"

@@ -1,8 +1,7 @@
-"""The items of a request's input as the turns of a chat.
+"""Reads the items of a request's input as the turns of a chat.
 
-What the model said comes as several items, one after the other: its text, a call each. They are one turn here, so that
-a history reads exactly like what the model had written. Reasoning is not needed again, and items of tools that run on
-OpenAI's servers say nothing here; both are passed over.
+An answer of the model comes as several consecutive items: its text, and one for each call. They become one turn, so
+that the history equals what the model had written. Reasoning and items of OpenAI's server tools are skipped.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ CALLS = ("function_call", "custom_tool_call")
 OUTPUTS = ("function_call_output", "custom_tool_call_output")
 REFERENCE = "item_reference"
 KEPT = ("message", *CALLS, *OUTPUTS, "reasoning", "web_search_call", "compaction")
-"""The types of items that conversations keep."""
+"""The types of items that conversations store."""
 
 Item = Mapping[str, Any]
 
 
 def as_items(given: object, where: str = "input") -> list[Item]:
-    """Return the items of an input, which may be a text alone; raise a `RequestError` for what is no item."""
+    """Return the items of an input, which may be a text; raise a `RequestError` for a malformed item."""
     if isinstance(given, str):
         return [{"type": "message", "role": "user", "content": given}]
     items = given if isinstance(given, list) else []
@@ -44,8 +43,8 @@ def read_items(
 ) -> tuple[Message, ...]:
     """Return the messages of a chat; raise a `RequestError` that names the bad item of `items`.
 
-    `earlier` items stand before them; they were kept, and nobody can mend what is in them. Items that are not whole yet
-    are read again with all that belongs to them, and may have no text.
+    `earlier` items precede them; these were stored, so they are read leniently. With `is_whole` false the messages may
+    have no text, because the items will be read again with the missing ones.
     """
     spoken = [(index - len(earlier), item) for index, item in enumerate([*earlier, *items]) if _role(item) is not None]
     begin = begin_of_new([_role(item) or "user" for _, item in spoken])
@@ -61,14 +60,14 @@ def read_items(
 
 
 def references(items: Sequence[Item]) -> Iterator[tuple[int, str]]:
-    """Yield the places of items that only name another one, and the ids that they name."""
+    """Yield the indexes of items that refer to another one, and its id."""
     for index, item in enumerate(items):
         if kind_of(item) == REFERENCE and isinstance(name := item.get("id"), str):
             yield index, name
 
 
 def compactions(items: Sequence[Item]) -> Iterator[tuple[int, str]]:
-    """Yield the places of items that stand for an earlier history, and what was sealed of it."""
+    """Yield the indexes of compactions, and their sealed contents."""
     for index, item in enumerate(items):
         if item.get("type") == "compaction":
             sealed = item.get("encrypted_content")
@@ -76,20 +75,20 @@ def compactions(items: Sequence[Item]) -> Iterator[tuple[int, str]]:
 
 
 def is_partial(items: Sequence[Item]) -> bool:
-    """Tell whether the items stand for others, which must be put in their places first."""
+    """Tell whether some items must be replaced with others first."""
     return any(True for _ in references(items)) or any(True for _ in compactions(items))
 
 
 def refuse_trigger(items: Sequence[Item]) -> None:
-    """Raise a `RequestError` where the response is to be a compaction: its client would take an answer for one."""
+    """Raise a `RequestError` for a compaction trigger, because the client would take an answer for a compaction."""
     for index, item in enumerate(items):
         if item.get("type") == "compaction_trigger":
-            message = "A response compacts nothing here: POST /v1/responses/compact makes a history short."
+            message = "Compaction within a response is not supported; use POST /v1/responses/compact."
             raise RequestError(message, param=f"input[{index}].type")
 
 
 def check_items(items: Sequence[Item], where: str) -> None:
-    """Raise a `RequestError` that names the first item which no response could go on from."""
+    """Raise a `RequestError` that names the first item that a response could not continue from."""
     for index, item in enumerate(items):
         kind, place = kind_of(item), f"{where}[{index}]"
         if kind not in KEPT:
@@ -99,7 +98,7 @@ def check_items(items: Sequence[Item], where: str) -> None:
 
 
 def texts_of(items: Sequence[Item]) -> Iterator[object]:
-    """Yield what of the items can become text: everything but files, ids and names."""
+    """Yield the values in the items that can become text: all except files, ids and names."""
     for item in items:
         yield without_files(item.get("content"))
         yield without_files(item.get("output"))
@@ -108,12 +107,12 @@ def texts_of(items: Sequence[Item]) -> Iterator[object]:
 
 
 def kind_of(item: Item) -> object:
-    """Return the type of an item; a message may leave it out, and so may one that only names another by its id."""
+    """Return the type of an item; messages and references may omit it."""
     return item.get("type") or ("message" if "role" in item else REFERENCE if "id" in item else None)
 
 
 def _role(item: Item) -> Role | None:
-    """Return who said it, or None where nothing was said; an unknown role has no more weight than a user."""
+    """Return the role of an item, or None for one that is not a turn; an unknown role counts as the user's."""
     kind = kind_of(item)
     if kind == "message":
         role = item.get("role")
@@ -136,7 +135,7 @@ def _turn(item: Item, where: str, *, is_new: bool) -> Turn:
 
 
 def _add(turns: list[Turn], turn: Turn) -> None:
-    """Add a turn; calls join the answer that they came with."""
+    """Add a turn; calls join the answer before them."""
     last = turns[-1] if turns else None
     if turn.calls and last is not None and last.role == "assistant":
         turns[-1] = replace(last, calls=(*last.calls, *turn.calls))

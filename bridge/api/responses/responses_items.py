@@ -1,4 +1,4 @@
-"""The output items of a response, each with the events that tell of it from its beginning to its end."""
+"""The output items of a response, each with its stream events."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from bridge.tool_calls.answer_filter import ToolCall
 
 Event = dict[str, Any]
 Tell = Callable[..., Event]
-"""Makes an event of a type and fields, about the item that it belongs to."""
+"""Creates an event from a type and fields, with the place of its item."""
 
 
 class OpenItem(Protocol):
-    """An item that is still being written; the events of its beginning come first, those of `close` last."""
+    """An item that is being written; the events of `open` come first, those of `close` last."""
 
     id: str
 
     def open(self, tell: Tell) -> Iterator[Event]:
-        """Yield the events of the beginning."""
+        """Yield the first events."""
         ...
 
     def close(self, tell: Tell, status: str) -> Iterator[Event]:
-        """Yield the events of the end, all but the one that has the whole item."""
+        """Yield the last events, except the one with the whole item."""
         ...
 
     def item(self, status: str) -> Item:
-        """Return the item as it is now."""
+        """Return the item in its current state."""
         ...
 
 
 class MessageItem:
-    """The text of an answer; `start` is its place in all of the answer's text."""
+    """The text of an answer; `start` is its offset in the answer's whole text."""
 
     def __init__(self, id: str, start: int) -> None:  # noqa: A002
         self.id, self._start = id, start
@@ -49,7 +49,7 @@ class MessageItem:
         yield tell("response.content_part.added", content_index=0, part=output_text())
 
     def add(self, tell: Tell, text: str, cited: Sequence[Citation]) -> Iterator[Event]:
-        """Yield the events of a piece of text, and of the places in it that cite a source."""
+        """Yield the events of a piece of text and of its citations."""
         self._pieces.append(text)
         yield tell("response.output_text.delta", content_index=0, delta=text, logprobs=[])
         for citation in cited:
@@ -76,7 +76,7 @@ class MessageItem:
 
 
 class ReasoningItem:
-    """What the model thought, given as its summary."""
+    """The model's thinking, as the reasoning summary."""
 
     def __init__(self, id: str, *, encrypted: bool) -> None:  # noqa: A002
         self.id, self._encrypted = id, encrypted
@@ -99,7 +99,7 @@ class ReasoningItem:
         yield tell("response.reasoning_summary_part.done", summary_index=0, part=summary_text(text))
 
     def item(self, status: str) -> Item:
-        """Return the reasoning; what is encrypted names it, since the site's conversation has the text itself."""
+        """Return the reasoning; its encrypted content is only a digest, because it is not needed again."""
         text = "".join(self._pieces)
         item: Item = {"id": self.id, "type": "reasoning", "summary": [summary_text(text)]}
         if self._encrypted:
@@ -108,7 +108,7 @@ class ReasoningItem:
 
 
 class SearchItem:
-    """A search of the site; what it asked and found may come in several pieces."""
+    """A search of the site, whose queries and results may come in several pieces."""
 
     def __init__(self, id: str, *, sources: bool) -> None:  # noqa: A002
         self.id, self._has_sources = id, sources
@@ -116,7 +116,7 @@ class SearchItem:
         self._urls: dict[str, None] = {}
 
     def add(self, searched: Searched) -> None:
-        """Take what was asked or found."""
+        """Add queries and results."""
         self._queries |= dict.fromkeys(searched.queries)
         self._urls |= dict.fromkeys(source.url for source in searched.sources)
 
@@ -146,7 +146,7 @@ class SearchItem:
 
 
 class CallItem:
-    """A call of a tool, which is known whole."""
+    """A tool call, which is complete from the start."""
 
     def __init__(self, id: str, call: ToolCall, names: ToolNames) -> None:  # noqa: A002
         offered = names.find(call.call.name)

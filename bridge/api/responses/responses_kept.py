@@ -1,4 +1,4 @@
-"""What requests go on from, and the responses that are kept."""
+"""Stored and running responses, and the earlier items that requests continue from."""
 
 from __future__ import annotations
 
@@ -23,18 +23,16 @@ from bridge.settings import ApiSettings
 from bridge.storage.response_store import Document, ResponseStore
 from bridge.tasks import Tasks
 
-NOT_KEPT = (
-    "A response in the background must be kept to be found again, which this bridge does not do (responses.keep)."
-)
+NOT_KEPT = "A response in the background must be stored, but this bridge stores no responses (responses.keep is false)."
 SOON = 5.0
-"""Seconds for which another node that follows a response waits for its next events."""
+"""Seconds for which a request of another node waits for the next events of a response."""
 UNFINISHED = ("queued", "in_progress")
 
 
 class KeptResponses:
-    """The responses in `store`, those that run in `tasks`, and those of other nodes; without a store nothing is kept.
+    """The responses in `store`, those that run in `tasks`, and those on other nodes; without a store none is kept.
 
-    `mark` begins the ids that are made here.
+    `mark` is the prefix of ids that this node creates.
     """
 
     def __init__(
@@ -50,7 +48,7 @@ class KeptResponses:
         self._background = BackgroundResponses(tasks or Tasks())
 
     async def recall(self, request: ResponsesRequest, owner: str | None, settings: ApiSettings) -> ResponsesRequest:
-        """Return the request with the items before it, and with what keeps its response."""
+        """Return the request with its earlier items, and with the function that stores its response."""
         dialect, earlier = request.dialect, list[Item]()
         if dialect.call is not None:
             earlier = await self._earlier(dialect, owner)
@@ -67,9 +65,9 @@ class KeptResponses:
         return replace(request, dialect=replace(dialect, keep=self._keeper(dialect, before)))
 
     def start(self, request: ResponsesRequest, writer: ResponseWriter, run: Run) -> BackgroundResponse:
-        """Begin a response in the background."""
+        """Start a response in the background."""
         owner, dialect, store = request.dialect.owner or "", request.dialect, self.store
-        assert store is not None  # noqa: S101 - `recall` refuses what would run in the background and is not kept
+        assert store is not None  # noqa: S101 - `recall` refuses background responses that are not stored
 
         def keep(running: BackgroundResponse) -> None:
             _keep_running(store, owner, running, dialect)
@@ -77,11 +75,11 @@ class KeptResponses:
         return self._background.start(owner, writer, dialect.items, run, keep)
 
     def running(self, owner: str | None, id: str) -> BackgroundResponse | None:  # noqa: A002
-        """Return a response that runs in the background."""
+        """Return a response that runs in the background, or None."""
         return self._background.find(owner, id) if owner is not None else None
 
     async def find(self, owner: str | None, id: str) -> Document:  # noqa: A002
-        """Return a response, running or kept, with its input; raise `NotThere` where `owner` has none of that id."""
+        """Return a running or stored response with its input; raise `NotThere` if `owner` has none with that id."""
         if (node := self.elsewhere.maker(owner, id)) is not None:
             return await asked(node, "find", owner, id, a_response)
         if (running := self.running(owner, id)) is not None:
@@ -92,12 +90,12 @@ class KeptResponses:
         if found is None or "response" not in found:
             await self.elsewhere.check(owner, id)
             raise NotThere(f"There is no response {id[:80]!r} here.", param="id")
-        if found["response"]["status"] in UNFINISHED:  # the bridge ended without a chance to say so
+        if found["response"]["status"] in UNFINISHED:  # the bridge was killed before it could store the end
             found = {**found, "response": failed(found["response"], (), STOPPED)}
         return found
 
     async def events(self, owner: str | None, id: str, after: int) -> AsyncIterator[Sequence[Event]]:  # noqa: A002
-        """Return the events of a response behind the one numbered `after`; those of a running one go on to its end."""
+        """Return the events of a response after the one numbered `after`; those of a running one until its end."""
         if (node := self.elsewhere.maker(owner, id)) is not None:
             return await followed(node, owner, id, after)
         if (running := self.running(owner, id)) is not None:
@@ -105,7 +103,7 @@ class KeptResponses:
         return _once((await self._kept_events(owner, id))[after + 1 :])
 
     async def next_events(self, owner: str | None, id: str, after: int) -> tuple[list[Event], bool]:  # noqa: A002
-        """Return the next events behind the one numbered `after`, those that come soon, and whether they are all."""
+        """Wait up to `SOON` for events after the one numbered `after`; return them, and whether they are the last."""
         if (running := self.running(owner, id)) is not None:
             return await running.log.next(after, SOON)
         return [*(await self._kept_events(owner, id))[after + 1 :]], True
@@ -117,7 +115,7 @@ class KeptResponses:
         return rebuild(response) if kept is None else await asyncio.to_thread(unpack, kept["events"], response)
 
     async def cancel(self, owner: str | None, id: str) -> dict[str, Any]:  # noqa: A002
-        """Stop a response that runs in the background, and return it; one that has ended is returned as it is."""
+        """Stop a response that runs in the background, and return it; return one that has ended unchanged."""
         if (node := self.elsewhere.maker(owner, id)) is not None:
             return await asked(node, "cancel", owner, id, dict)
         if (running := self.running(owner, id)) is not None:
@@ -125,11 +123,12 @@ class KeptResponses:
             return running.response
         response: dict[str, Any] = (await self.find(owner, id))["response"]
         if not response["background"]:
-            raise RequestError("Only a response with background: true can be cancelled; it is complete.", param="id")
+            message = "This response is complete; only a response with background: true can be cancelled."
+            raise RequestError(message, param="id")
         return response
 
     async def delete(self, owner: str | None, id: str) -> None:  # noqa: A002
-        """Delete a response; one that still runs is stopped first."""
+        """Delete a response; stop a running one first."""
         if (node := self.elsewhere.maker(owner, id)) is not None:
             await asked(node, "delete", owner, id, dict)
             return
@@ -141,20 +140,20 @@ class KeptResponses:
             await self.store.delete(owner, _events_id(id))
 
     def check_compacts(self, owner: str | None) -> tuple[ResponseStore, str]:
-        """Return what seals a history for a sender; raise a `RequestError` for one without a key."""
+        """Return the store and the owner for sealing a history; raise a `RequestError` without a key."""
         if self.store is None or owner is None:
             raise RequestError("A compaction belongs to an API key; send one.")
         return self.store, owner
 
     def compact(self, owner: str | None, said: Sequence[str], summary: str) -> Item:
-        """Return the item that stands for a history."""
+        """Return the item that replaces a history."""
         return seal_compaction(*self.check_compacts(owner), said, summary)
 
     def _keeps(self, owner: str | None) -> bool:
         return self.store is not None and self.store.is_enabled and owner is not None
 
     def _keeper(self, dialect: ResponseRequest, before: Sequence[Item]) -> Callable[[dict[str, Any]], None] | None:
-        """Return what takes the response at its end: the store, and the conversation that it belongs to."""
+        """Return a function that adds the response at its end to the store and to its conversation."""
         owner, items, conversation = dialect.owner, list(dialect.items), dialect.conversation
         if owner is None or self.store is None:
             return None
@@ -169,7 +168,7 @@ class KeptResponses:
         return keep
 
     async def _earlier(self, dialect: ResponseRequest, owner: str | None) -> list[Item]:
-        """Return the items of a conversation, or of a response and of all that it goes on from."""
+        """Return the items of the conversation, or of the previous response and all before it."""
         if dialect.conversation is not None:
             return await self.conversations.items(owner, dialect.conversation, len(dialect.items))
         if (previous := dialect.previous) is None:
@@ -184,14 +183,14 @@ class KeptResponses:
         return list(kept)
 
     async def part_of_chain(self, owner: str, id: str) -> list[Document]:  # noqa: A002
-        """Return a response and those before it, the oldest first, as far as this node keeps them."""
+        """Return a response and those before it that this node stores, the oldest first."""
         if (running := self.running(owner, id)) is not None:
             message = f"The response {running.response['id']} still runs; wait for its end, or cancel it."
             raise RequestError(message, param="previous_response_id")
         return [] if self.store is None else await self.store.chain(owner, id)
 
     async def _resolved(self, items: Sequence[Item], known: Iterable[Item], owner: str | None) -> list[Item]:
-        """Return the items with those in place that others only stand for; reasoning that is gone is not needed."""
+        """Return the items with references and compactions replaced; a missing reasoning item is ignored."""
         found: list[Item] = list(items)
         at_hand = {item["id"]: item for item in known if isinstance(item.get("id"), str)}
         for index, name in references(items):
@@ -206,7 +205,7 @@ class KeptResponses:
         return found
 
     async def item(self, name: str, owner: str | None) -> Item | None:
-        """Return an item of a kept response, whose id stands in that of the item."""
+        """Return an item of a stored response, whose id is part of the item's; None if there is none."""
         parts = name.split("_")
         if self.store is None or owner is None or len(parts) < 2:
             return None
@@ -223,14 +222,14 @@ async def _once(events: Sequence[Event]) -> AsyncIterator[Sequence[Event]]:
 
 def _keep_running(store: ResponseStore, owner: str, running: BackgroundResponse, dialect: ResponseRequest) -> None:
     response = running.response
-    if response["status"] not in ("completed", "incomplete"):  # such a one is kept by its writer
+    if response["status"] not in ("completed", "incomplete"):  # those the writer stores
         store.keep(owner, _document(response, dialect.items, ()))
     if response["status"] not in UNFINISHED:
         store.keep(owner, {"events": pack(running.log.events)}, _events_id(response["id"]))
 
 
 def _document(response: dict[str, Any], items: Sequence[Item], before: Sequence[Item]) -> Document:
-    """Return what is kept of a response; `before` are the items of its conversation, which may change or go."""
+    """Return the document to store; `before` are the conversation's earlier items, which may change or be deleted."""
     return {"response": response, "input": list(items), **({"before": list(before)} if before else {})}
 
 

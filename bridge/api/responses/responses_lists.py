@@ -1,4 +1,4 @@
-"""Items as they are listed: each with an id and in the form of OpenAI's types, a page at a time."""
+"""Lists of items: each item with an id and in the form of OpenAI's types, in pages."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ PREFIXES = {
     "reasoning": "rs",
     "compaction": "cmp",
 }
-"""How the ids of items begin, by their types."""
+"""Prefixes of item ids, by type."""
 PAGE, MOST = 20, 100
-"""Items of a page: by default, and at most."""
+"""Items per page: default and maximum."""
 TEXTS = ("text", "input_text", "output_text")
 DETAILS = ("low", "high", "auto", "original")
 NAMES = {"input_image": ("image_url", "file_id"), "input_file": ("file_id", "filename", "file_data", "file_url")}
 
 
 def page(items: Sequence[Item], query: Mapping[str, str]) -> dict[str, Any]:
-    """Return the page of a list that a query asks for by `order`, `limit` and `after`, the last item first."""
+    """Return the page of a list for a query with `order`, `limit` and `after`; by default the last item comes first."""
     ordered = list(items) if _order(query) == "asc" else list(reversed(items))
     begin = 0
     if (after := query.get("after")) is not None:
@@ -48,7 +48,7 @@ def as_list(items: Sequence[Item], *, has_more: bool = False) -> dict[str, Any]:
 
 
 def with_ids(items: Iterable[Item], known: Iterable[str] = ()) -> list[Item]:
-    """Return items in the form of OpenAI's types; one without an id, or with that of another, gets its own."""
+    """Return items in the form of OpenAI's types; one without an id or with a duplicate one gets a new id."""
     seen, made = set(known), list[Item]()
     for item in items:
         given = item.get("id")
@@ -59,7 +59,7 @@ def with_ids(items: Iterable[Item], known: Iterable[str] = ()) -> list[Item]:
 
 
 def listed(item: Item, id_: str) -> dict[str, Any]:
-    """Return an item in the form of OpenAI's types; one of another kind stays as it came."""
+    """Return an item in the form of OpenAI's types; one of an unknown type stays unchanged."""
     kind = kind_of(item)
     status = item.get("status") if item.get("status") in ("in_progress", "incomplete") else "completed"
     head = {"id": id_, "type": kind, "status": status}
@@ -87,14 +87,14 @@ def listed(item: Item, id_: str) -> dict[str, Any]:
 def _order(query: Mapping[str, str]) -> str:
     order = query.get("order") or "desc"
     if order not in ("asc", "desc"):
-        raise RequestError("order is asc or desc.", param="order")
+        raise RequestError("order must be asc or desc.", param="order")
     return order
 
 
 def _limit(query: Mapping[str, str]) -> int:
     given = query.get("limit") or str(PAGE)
     if not (given.isascii() and given.isdecimal() and len(given) <= len(str(MOST)) and 1 <= int(given) <= MOST):
-        raise RequestError(f"limit is a number from 1 to {MOST}.", param="limit")
+        raise RequestError(f"limit must be a number from 1 to {MOST}.", param="limit")
     return int(given)
 
 
@@ -103,12 +103,12 @@ def _new_id(item: Item) -> str:
 
 
 def _texts(item: Item, *names: str) -> dict[str, str]:
-    """Return the fields of those names that are texts."""
+    """Return the named fields that are texts."""
     return {name: item[name] for name in names if isinstance(item.get(name), str)}
 
 
 def _action(given: object) -> dict[str, Any]:
-    """Return a search of the web."""
+    """Return the action of a web search."""
     action = given if isinstance(given, dict) else {}
     queries = action.get("queries")
     asked = [one for one in queries if isinstance(one, str)] if isinstance(queries, list) else []
@@ -153,7 +153,7 @@ def _text(text: str, *, is_answer: bool, annotations: object = None) -> dict[str
 
 
 def _is_citation(given: object) -> bool:
-    """Tell whether an annotation is one that responses have here."""
+    """Tell whether an annotation is a well-formed URL citation."""
     match given:
         case {"type": "url_citation", "start_index": int(), "end_index": int(), "url": str(), "title": str()}:
             return True

@@ -1,4 +1,4 @@
-"""The Response object: its states, and what each of its items looks like."""
+"""The Response object in its states, and parts of its items."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bridge.chat.tokens.usage import Usage
 
 ID = "resp_"
 INCOMPLETE: Mapping[str, str] = {"length": "max_output_tokens", "content_filter": "content_filter"}
-"""Why a response is incomplete, by how its answer ended."""
+"""Why a response is incomplete, by the end reason of its answer."""
 RATE_LIMITED, BAD_REQUEST, SERVER_ERROR = 429, 400, 500
 
 Item = dict[str, Any]
@@ -49,7 +49,7 @@ def ended(response: Mapping[str, Any], output: Sequence[Item], reason: EndReason
 
 
 def failed(response: Mapping[str, Any], output: Sequence[Item], failure: Failure) -> dict[str, Any]:
-    """Return a response that has met a failure."""
+    """Return a failed response."""
     code = "rate_limit_exceeded" if failure.status == RATE_LIMITED else "server_error"
     if BAD_REQUEST <= failure.status < SERVER_ERROR and failure.status != RATE_LIMITED:
         code = "invalid_prompt"
@@ -58,18 +58,18 @@ def failed(response: Mapping[str, Any], output: Sequence[Item], failure: Failure
 
 
 def cancelled(response: Mapping[str, Any], output: Sequence[Item]) -> dict[str, Any]:
-    """Return a response that its client has stopped."""
+    """Return a response that the client cancelled."""
     return {**response, "status": "cancelled", "output": list(output)}
 
 
 def unfinished(response: Mapping[str, Any], status: str) -> dict[str, Any]:
-    """Return what a response was before its first item."""
+    """Return a response in its state before the first item."""
     nothing = {"completed_at": None, "error": None, "incomplete_details": None, "usage": None}
     return {**response, **nothing, "status": status, "output": []}
 
 
 def usage_of(usage: Usage) -> dict[str, Any]:
-    """Return what a response costs."""
+    """Return the usage of a response."""
     return {
         "input_tokens": usage.prompt,
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
@@ -80,10 +80,10 @@ def usage_of(usage: Usage) -> dict[str, Any]:
 
 
 def output_text(text: str = "", annotations: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-    """Return the part of a message that is its text."""
+    """Return the text part of a message."""
     return {"type": "output_text", "text": text, "annotations": list(annotations), "logprobs": []}
 
 
 def summary_text(text: str = "") -> dict[str, Any]:
-    """Return the part of a reasoning item that is its text."""
+    """Return the text part of a reasoning item."""
     return {"type": "summary_text", "text": text}

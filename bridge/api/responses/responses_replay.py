@@ -1,6 +1,6 @@
-"""The events of a response that has ended: as they were where they are kept, else made again from the response.
+"""The events of a response that has ended: the stored ones, or else rebuilt from the response.
 
-Kept events have no response in them, which is kept itself, and the deltas that follow each other are one entry.
+Stored events leave out the response, which is stored separately, and consecutive deltas form one entry.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LAST = ("completed", "incomplete", "failed")
 
 
 def pack(events: Sequence[Event]) -> list[dict[str, Any]]:
-    """Return events as they are kept."""
+    """Return events in their stored form."""
     packed = []
     for head, group in groupby(events, _head):
         same = list(group)
@@ -28,7 +28,7 @@ def pack(events: Sequence[Event]) -> list[dict[str, Any]]:
 
 
 def unpack(packed: Sequence[Mapping[str, Any]], response: Mapping[str, Any]) -> list[Event]:
-    """Return the events of a response."""
+    """Return events from their stored form."""
     events: list[Event] = []
     for entry in packed:
         head = dict(entry["head"])
@@ -40,7 +40,7 @@ def unpack(packed: Sequence[Mapping[str, Any]], response: Mapping[str, Any]) -> 
 
 
 def rebuild(response: Mapping[str, Any]) -> list[Event]:
-    """Return events that become the response: each text of it is one delta."""
+    """Return events that produce the response, with one delta for each text."""
     events: list[Event] = [
         {"type": "response.created", "response": unfinished(response, "in_progress")},
         {"type": "response.in_progress", "response": unfinished(response, "in_progress")},
@@ -55,7 +55,7 @@ def rebuild(response: Mapping[str, Any]) -> list[Event]:
 
 
 def _head(event: Event) -> dict[str, Any]:
-    """Return what of an event stays; for one with a response, the status of that."""
+    """Return the stored fields of an event; instead of a response, its status."""
     head = {name: value for name, value in event.items() if name not in ("sequence_number", "delta", "response")}
     return head if "response" not in event else {**head, "status": event["response"]["status"]}
 

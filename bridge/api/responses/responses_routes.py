@@ -1,4 +1,4 @@
-"""What is served of responses that are kept, or run in the background."""
+"""Handlers of stored responses and of those that run in the background."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from bridge.settings import ServerSettings
 PATH = "/v1/responses/{id}"
 SSE = "text/event-stream"
 LONGEST_NUMBER = 9
-"""Digits of the number of an event."""
+"""Most digits of an event's number."""
 
 
 class ResponseRoutes:
-    """The routes of single responses."""
+    """Handlers of single responses."""
 
     def __init__(self, kept: KeptResponses, server: ServerSettings) -> None:
         self._kept, self._server = kept, server
@@ -34,14 +34,14 @@ class ResponseRoutes:
     def operations(self) -> Sequence[Operation]:
         """Return the routes."""
         return (
-            Operation("GET", PATH, "Return a kept response, whole or as its events", self.one, stream=SSE),
-            Operation("DELETE", PATH, "Delete a kept response", self.delete),
+            Operation("GET", PATH, "Return a stored response, whole or as its events", self.one, stream=SSE),
+            Operation("DELETE", PATH, "Delete a stored response", self.delete),
             Operation("POST", f"{PATH}/cancel", "Stop a response that runs in the background", self.cancel),
-            Operation("GET", f"{PATH}/input_items", "List the input of a kept response", self.input_items),
+            Operation("GET", f"{PATH}/input_items", "List the input of a stored response", self.input_items),
         )
 
     async def one(self, request: web.Request) -> web.StreamResponse:
-        """Return a response; with `stream=true` the events that it was made of, or still is."""
+        """Return a response; with `stream=true` its events, those of a running one until its end."""
         owner, id_ = owner_of(request), request.match_info["id"]
         if request.query.get("stream", "").lower() not in ("true", "1"):
             return _json((await self._kept.find(owner, id_))["response"])
@@ -56,11 +56,11 @@ class ResponseRoutes:
         return _json({"id": id_, "object": "response", "deleted": True})
 
     async def cancel(self, request: web.Request) -> web.Response:
-        """Stop the generation of a response; one that has ended already is returned as it is."""
+        """Stop the generation of a response; return one that has ended unchanged."""
         return _json(await self._kept.cancel(owner_of(request), request.match_info["id"]))
 
     async def input_items(self, request: web.Request) -> web.Response:
-        """List the items of a response's own input, the last one first."""
+        """List the input items of a response, the last one first."""
         found = await self._kept.find(owner_of(request), request.match_info["id"])
         name = found["response"]["id"].removeprefix(ID)
         items = [_named(item, f"msg_{name}_in{number}") for number, item in enumerate(found["input"])]
@@ -73,7 +73,7 @@ def _after(request: web.Request) -> int:
     if given is None:
         return -1
     if not (given.isascii() and given.isdecimal() and len(given) <= LONGEST_NUMBER):
-        raise RequestError("starting_after is the sequence_number of an event.", param="starting_after")
+        raise RequestError("starting_after must be the sequence_number of an event.", param="starting_after")
     return int(given)
 
 

@@ -1,7 +1,7 @@
-"""`/v1/responses` over a WebSocket: each message asks for a response, whose events come back as messages.
+"""`/v1/responses` over a WebSocket: each message requests a response, whose events come back as messages.
 
-One response runs at a time. The last one can be gone on from although it is not kept. Every failure is an event, and
-leaves the socket open.
+One response runs at a time. The last one can be continued even if it is not stored. Failures are events and leave the
+socket open.
 """
 
 from __future__ import annotations
@@ -33,37 +33,37 @@ from bridge.tasks import first
 
 CREATE = "response.create"
 PING = 20.0
-"""Seconds between two pings; a connection that answers none is closed after half of that."""
+"""Seconds between two pings; a connection without an answer within half of that is closed."""
 SEND_LIMIT = 60.0
-"""Seconds that a client has to take an event."""
+"""Seconds that sending one event to a client may take."""
 MOST_WAITING = 4
-"""Messages that wait behind a running response; more stay with their sender."""
+"""Most messages that wait for a running response; further ones are not read yet."""
 
 
 class ResponseSockets:
-    """Serves the sockets."""
+    """Handler of the WebSockets."""
 
     def __init__(self, settings: ApiSettings, kept: KeptResponses, parts: DialectParts) -> None:
         self._settings, self._kept, self._parts = settings, kept, parts
 
     def operation(self) -> Operation:
         """Return the route."""
-        return Operation("GET", ResponsesSurface.path, "WebSocket: each message asks for a response", self.serve)
+        return Operation("GET", ResponsesSurface.path, "WebSocket: each message requests a response", self.serve)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Serve one socket until its client closes it."""
         most = self._parts.server.max_body
         socket = web.WebSocketResponse(heartbeat=PING, max_msg_size=most, compress=False)
         if not socket.can_prepare(request):
-            raise RequestError("GET opens a WebSocket here; ask for a response by POST, or name one in the path.")
+            raise RequestError("GET opens a WebSocket here; use POST to create a response, or add an id to the path.")
         await socket.prepare(request)
         surface = SocketSurface(self._settings, LastResponse(self._kept))
         waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
         mark = self._parts.mark
-        talk = _Conversation(request, socket, surface, self._parts.endpoint(surface), mark)
+        conversation = _Conversation(request, socket, surface, self._parts.endpoint(surface), mark)
         is_out = asyncio.Event()
-        with suppress(ConnectionError, TimeoutError):  # the client is gone, or takes nothing any more
-            await first(_receive(socket, waiting), talk.answer_all(waiting), self._watch(request, is_out))
+        with suppress(ConnectionError, TimeoutError):  # the client has disconnected or does not read
+            await first(_receive(socket, waiting), conversation.answer_all(waiting), self._watch(request, is_out))
         if is_out.is_set():
             await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"The API key was revoked.")
         else:
@@ -71,13 +71,13 @@ class ResponseSockets:
         return socket
 
     async def _watch(self, request: web.Request, is_out: asyncio.Event) -> None:
-        """Set `is_out` and return once the client's key is revoked."""
+        """Wait until the client's key is revoked, and set `is_out`."""
         await self._parts.until_out(request)
         is_out.set()
 
 
 class LastResponse(KeptResponses):
-    """The kept responses, and the last one of a socket, which need not be kept."""
+    """The stored responses, and the last one of a socket, which may not be stored."""
 
     def __init__(self, kept: KeptResponses) -> None:
         super().__init__(kept.store, elsewhere=kept.elsewhere)
@@ -85,9 +85,9 @@ class LastResponse(KeptResponses):
         self._last: tuple[str, list[Item]] | None = None
 
     async def recall(self, request: ResponsesRequest, owner: str | None, settings: ApiSettings) -> ResponsesRequest:
-        """Return the request as it is recalled elsewhere; its response becomes the last one."""
+        """Return the request like `KeptResponses.recall`; its response becomes the last one."""
         if request.dialect.echo["background"]:
-            message = "Over a WebSocket no response runs in the background; ask for it by POST."
+            message = "A WebSocket does not support responses in the background; use POST."
             raise RequestError(message, param="background")
         earlier = await self._earlier(request.dialect, owner)
         made = await super().recall(request, owner, settings)
@@ -107,17 +107,17 @@ class LastResponse(KeptResponses):
 
 
 class SocketSurface(ResponsesSurface):
-    """Responses that are asked for by messages."""
+    """The surface for responses requested by messages."""
 
     def parse(self, call: ApiCall) -> ResponsesRequest:
-        """Return what a message asks for; there is one type of them."""
+        """Return the parsed message; there is only one type."""
         if isinstance(call.body, dict) and call.body.get("type") != CREATE:
-            raise RequestError(f"A message has the type {CREATE}.", param="type")
+            raise RequestError(f"The type of a message must be {CREATE}.", param="type")
         return super().parse(call)
 
 
 class _Conversation:
-    """What one socket asks, and the events that it gets."""
+    """The messages and events of one socket."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class _Conversation:
         self._request, self._socket, self._surface, self._endpoint = request, socket, surface, endpoint
 
     async def answer_all(self, waiting: asyncio.Queue[str]) -> None:
-        """Answer one message after the other."""
+        """Answer the messages one after another."""
         while True:
             await self._answer(await waiting.get())
 
@@ -143,7 +143,7 @@ class _Conversation:
             await self._write(parsed, writer)
         except (ConnectionError, TimeoutError):
             raise
-        except Exception as error:  # noqa: BLE001 - the edge: only an event can tell of it
+        except Exception as error:  # noqa: BLE001 - the edge: only an event can report an error
             failure = failure_of(error, id_)
             begun = writer is not None and writer.is_begun
             await self._send(writer.fail(failure) if writer is not None and begun else [_refusal(failure)])
@@ -171,7 +171,7 @@ async def _receive(socket: web.WebSocketResponse, waiting: asyncio.Queue[str]) -
 
 
 def _refusal(failure: Failure) -> Event:
-    """Return the event for a message that got no response."""
+    """Return the error event for a message that was refused."""
     error = error_body(failure)["error"]
     flat = {name: error[name] for name in ("code", "message", "param")}
     return {"type": "error", "sequence_number": 0, "status": failure.status, **flat, "error": error}

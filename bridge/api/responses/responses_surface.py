@@ -1,4 +1,4 @@
-"""The surface of `/v1/responses`: `responses_body` reads what clients send, `responses_writer` writes what they get."""
+"""The surfaces below `/v1/responses`; `responses_body` reads the requests, `responses_writer` writes the responses."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from bridge.sse import encode_sse
 
 
 class ResponsesSurface(Surface[ResponseRequest]):
-    """Responses, whole or as events."""
+    """The surface for responses, whole or as events."""
 
     dialect = "responses"
     path = "/v1/responses"
-    summary = "Answer as a response, whole or as a stream of events"
+    summary = "Create a response, whole or as a stream of events"
     body: ClassVar[type[BaseModel]] = ResponseBody
 
     def __init__(self, settings: ApiSettings, kept: KeptResponses | None = None) -> None:
@@ -38,34 +38,34 @@ class ResponsesSurface(Surface[ResponseRequest]):
         self._kept = kept or KeptResponses(None)
 
     def detach(self, request: ResponsesRequest, run: Run) -> Detached | None:
-        """Begin a response in the background, where that is asked for."""
+        """Start a response in the background if the request asks for it."""
         if not request.dialect.echo["background"]:
             return None
         running = self._kept.start(request, self.writer(request), run)
         return Detached(running.response, as_frames(running.log.follow()))
 
     def parse(self, call: ApiCall) -> ResponsesRequest:
-        """Return what the body asks for."""
+        """Return the parsed body."""
         return read(call, self._settings)
 
     async def recall(self, request: ResponsesRequest, owner: str | None) -> ResponsesRequest:
-        """Put what is kept before the input, and see to it that the response is kept."""
+        """Add the earlier items to the input, and the function that stores the response."""
         return await self._kept.recall(request, owner, self._settings)
 
     async def settled(self) -> None:
-        """Return once other nodes know what they keep of answers that are complete."""
+        """Wait until other nodes have stored the complete answers."""
         await self._kept.conversations.settled()
 
     def encoder(self, request: ResponsesRequest) -> Encoder:
-        """Return an encoder of events."""
+        """Return the encoder of the stream."""
         return EventEncoder(self.writer(request))
 
     def writer(self, request: ResponsesRequest) -> ResponseWriter:
-        """Return what writes the response."""
+        """Return the writer of the response."""
         return ResponseWriter(request, self._style(request))
 
     def reply(self, request: ResponsesRequest, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
-        """Return the response."""
+        """Return the response object."""
         return write_whole(request, self._style(request), answers[0])
 
     def _style(self, request: ResponsesRequest) -> PresentationStyle:
@@ -73,26 +73,26 @@ class ResponsesSurface(Surface[ResponseRequest]):
 
 
 class InputTokens(ResponsesSurface):
-    """The number of tokens of what a request for a response would send."""
+    """The surface that counts the tokens of a request for a response."""
 
     path = "/v1/responses/input_tokens"
     summary = "Count the tokens of an input"
     stream_type = ""
 
     def parse(self, call: ApiCall) -> TokenQuestion:  # type: ignore[override]
-        """Return what is to be counted."""
+        """Return the chat whose tokens to count."""
         chat = super().parse(call)
         for name, given in (
             ("previous_response_id", chat.dialect.previous),
             ("conversation", chat.dialect.conversation),
         ):
             if given is not None:
-                raise RequestError("Only what is in the request is counted.", param=name)
+                raise RequestError("Only the tokens in the request itself can be counted.", param=name)
         return TokenQuestion(chat.chat, lambda tokens: {"object": "response.input_tokens", "input_tokens": tokens})
 
 
 class CompactBody(Lenient):
-    """A history to make short."""
+    """A history to compact."""
 
     model: StrictStr
     input: StrictStr | list[Any] | None = None
@@ -101,10 +101,10 @@ class CompactBody(Lenient):
 
 
 class CompactSurface(ResponsesSurface):
-    """A history made short by the model: one item stands for it, which the client sends in its place."""
+    """The surface for compaction: the model summarizes a history in one item, which the client sends instead."""
 
     path = "/v1/responses/compact"
-    summary = "Make a history short"
+    summary = "Compact a history into one item"
     stream_type = ""
     body: ClassVar[type[BaseModel]] = CompactBody
 
@@ -118,12 +118,12 @@ class CompactSurface(ResponsesSurface):
         return super().parse(replace(call, body={**given, "input": items, "store": False}))
 
     async def recall(self, request: ResponsesRequest, owner: str | None) -> ResponsesRequest:
-        """Put what is kept before the input; refuse a sender for whom nothing is sealed, before the model is asked."""
+        """Add the earlier items to the input; refuse a client without a key before the model is asked."""
         self._kept.check_compacts(owner)
         return await super().recall(request, owner)
 
     def reply(self, request: ResponsesRequest, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
-        """Return the item that stands for the history."""
+        """Return the item that replaces the history."""
         made = super().reply(request, answers)
         said = [message.text for message in request.chat.messages[:-1] if message.role == "user"]
         return {
@@ -136,27 +136,27 @@ class CompactSurface(ResponsesSurface):
 
 
 class EventEncoder:
-    """Writes the events of a response as server-sent ones, each with its type as its name."""
+    """Writes the events of a response as server-sent events, named by their type."""
 
     def __init__(self, writer: ResponseWriter) -> None:
         self._writer = writer
 
     def encode(self, event: AnswerEvent, choice: int = 0) -> bytes:
-        """Return the events that `event` becomes; there is only one choice."""
+        """Return the frames of `event`; there is only one choice."""
         return b"".join(map(as_frame, self._writer.take(event)))
 
     def fail(self, failure: Failure) -> bytes:
-        """Return the events that end the stream early."""
+        """Return the frames that end the stream early."""
         return b"".join(map(as_frame, self._writer.fail(failure)))
 
 
 def as_frame(event: Event) -> bytes:
-    """Return an event of a response as a server-sent one."""
+    """Return an event of a response as a frame."""
     return encode_sse(dump(event), event["type"])
 
 
 async def as_frames(batches: AsyncIterator[Sequence[Event]]) -> AsyncIterator[bytes]:
-    """Yield events of a response as server-sent ones."""
+    """Yield events of a response as frames."""
     async for events in batches:
         yield b"".join(map(as_frame, events))
 

@@ -1,7 +1,7 @@
-"""The tools of a request: functions, custom tools whose input is free text, and the two in namespaces.
+"""The tools of a request: functions, custom tools with free text as input, and both in namespaces.
 
-The model knows each by one name; `ToolNames` tells the client's name and namespace of it, and which items its calls
-become. A web search is a switch of the site. Other tools run on OpenAI's servers, and are passed over.
+The model knows each by one name; `ToolNames` maps that to the client's name and namespace and to the type of its calls.
+A web search becomes a switch of the site. Other tools run on OpenAI's servers and are ignored.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from bridge.errors import RequestError
 from bridge.tool_calls.notation import Call, Tool, Toolbox, canonical
 
 SEARCH = "web_search"
-"""How the types of the tools begin that search the web."""
+"""Prefix of the types of web search tools."""
 CALLABLE, NAMESPACE = ("function", "custom"), "namespace"
 INPUT = "input"
-"""The argument that holds the text of a call of a custom tool."""
+"""The argument with the text of a call of a custom tool."""
 FREE_TEXT = "The argument `input` is free text: write it as it is, and not as JSON inside of it."
 GRAMMAR = "The text of `input` must match this {syntax}, from its first to its last character:\n\n{definition}"
 Check = Callable[[Mapping[str, Any]], str | None]
@@ -54,11 +54,11 @@ class OfferedTool:
     name: str
     namespace: str
     tool: Tool
-    """What the model gets to know of it."""
+    """The description for the model."""
 
 
 class ToolNames:
-    """The tools that can be called, by the names under which the model knows them."""
+    """The callable tools by the names that the model knows."""
 
     def __init__(self, offers: Iterable[OfferedTool] = ()) -> None:
         self._by_name: dict[str, OfferedTool] = {}
@@ -71,13 +71,13 @@ class ToolNames:
         return tuple(offer.tool for offer in self._by_name.values())
 
     def find(self, name: str) -> OfferedTool | None:
-        """Return the tool that the model calls by `name`."""
+        """Return the tool that the model calls `name`, or None."""
         return self._by_name.get(name)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadTools:
-    """What the fields about tools ask for."""
+    """The result of parsing the fields about tools."""
 
     names: ToolNames
     toolbox: Toolbox | None
@@ -96,18 +96,18 @@ def read_tools(offers: Sequence[ToolOffer], choice: Any, *, parallel: bool) -> R
         tools = names.tools
     asked = _choice(choice, parallel=parallel)
     if asked.mode == "required" and not tools and offers:
-        asked = ToolChoice("auto", parallel=parallel)  # what must be used is run by the site, or by nobody
+        asked = ToolChoice("auto", parallel=parallel)  # the required tool is the site's search or is not available
     return ReadTools(names, make_toolbox(tools, asked), has_search and asked.mode != "none")
 
 
 def without_effect(offers: Iterable[ToolOffer]) -> dict[str, bool]:
-    """Return the types of tools that nobody offers to the model."""
+    """Return the types of tools that are not offered to the model."""
     inner = (tool for offer in offers for tool in ((offer.tools or ()) if offer.type == NAMESPACE else (offer,)))
     return {tool.type: True for tool in inner if tool.type not in CALLABLE and not tool.type.startswith(SEARCH)}
 
 
 def write_custom(text: str) -> str:
-    """Return the arguments that stand for the text of a call of a custom tool."""
+    """Return the arguments for the text of a call of a custom tool."""
     return canonical({INPUT: text})
 
 
@@ -120,7 +120,7 @@ def read_custom(call: Call) -> str:
 
 
 def visible_name(name: str, namespace: object) -> str:
-    """Return the name under which the model knows a tool."""
+    """Return the name of a tool for the model."""
     return f"{namespace}.{name}" if isinstance(namespace, str) and namespace else name
 
 
@@ -156,7 +156,7 @@ def _tool(offer: ToolOffer, name: str, namespace: str) -> OfferedTool:
 
 
 def _form(given: Mapping[str, Any] | None) -> tuple[str, str] | None:
-    """Return syntax and definition of the grammar that a custom tool's input has, if it has one."""
+    """Return syntax and definition of the grammar of a custom tool's input, or None."""
     match given:
         case {"type": "grammar", "syntax": "lark" | "regex" as syntax, "definition": str(definition)} if definition:
             return syntax, definition
@@ -183,12 +183,12 @@ def _choice(choice: Any, *, parallel: bool) -> ToolChoice:
         case {"type": "auto" | "none" | "required" as mode}:
             return ToolChoice(mode, parallel=parallel)
         case {"type": str()}:
-            return ToolChoice("auto", parallel=parallel)  # a tool that the client does not run itself
+            return ToolChoice("auto", parallel=parallel)  # a server tool
     raise RequestError("tool_choice must be none, auto, required, allowed_tools, or name a tool.", param="tool_choice")
 
 
 def _allowed(names: ToolNames, choice: Mapping[str, Any]) -> tuple[tuple[Tool, ...], Any, bool]:
-    """Return the tools that are allowed, whether one of them must be called, and whether the site may search."""
+    """Return the allowed tools, the mode of the choice, and whether the site may search."""
     where = "tool_choice"
     if not isinstance(given := choice.get("tools"), list):
         raise RequestError(f"{where}.tools must be a list of tools.", param=f"{where}.tools")

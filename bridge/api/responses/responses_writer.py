@@ -1,7 +1,7 @@
-"""Makes of an answer's events the events of a response, and the response itself: the same streamed and whole.
+"""Turns an answer's events into the events of a response, and into the response itself: the same streamed and whole.
 
-One item is open at a time, since clients take a delta for a piece of the item that began last. An item ends where
-another one begins: text after a second thought is a message of its own.
+One item is open at a time, because clients assign a delta to the item that began last. An item ends when another one
+begins, so text after further thinking is a separate message.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, assert_never
 
 from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
-from bridge.api.answer.presenter import PresentationStyle, Presenter, standing
+from bridge.api.answer.presenter import PresentationStyle, Presenter, valid_events
 from bridge.api.http_errors import Failure, error_body
 from bridge.api.responses.responses_body import ResponsesRequest
 from bridge.api.responses.responses_items import CallItem, Event, MessageItem, OpenItem, ReasoningItem, SearchItem
@@ -20,7 +20,7 @@ from bridge.tool_calls.answer_filter import ToolCall
 
 
 class ResponseWriter:
-    """Writes one response; `response` is what it is so far."""
+    """Writes one response; `response` is its current state."""
 
     def __init__(self, request: ResponsesRequest, style: PresentationStyle) -> None:
         self._request = request
@@ -35,21 +35,21 @@ class ResponseWriter:
 
     @property
     def is_begun(self) -> bool:
-        """Whether the client has any event yet."""
+        """Whether the client has got an event."""
         return self._number > 0
 
     @property
     def is_ended(self) -> bool:
-        """Whether the response changes no more."""
+        """Whether the response is final."""
         return self._is_ended
 
     def queue(self) -> list[Event]:
-        """Return the events of a response that waits for its chat to begin."""
+        """Return the events of a response whose chat has not begun."""
         self.response = {**self.response, "status": "queued"}
         return [self._event(f"response.{name}", response=self.response) for name in ("created", "queued")]
 
     def take(self, event: AnswerEvent) -> list[Event]:
-        """Return what an event of the answer becomes."""
+        """Return the events for an event of the answer."""
         return list(self._take(event))
 
     def fail(self, failure: Failure) -> list[Event]:
@@ -61,7 +61,7 @@ class ResponseWriter:
         return [self._event("error", **flat, error=error), self._event("response.failed", response=self.response)]
 
     def cancel(self) -> list[Event]:
-        """Return the events that end a response which its client has stopped; no event has a name of its own for it."""
+        """Return the events that end a cancelled response; the API has no event type for that."""
         events = list(self._end_item("incomplete"))
         self._is_ended = True
         self.response = cancelled(self.response, self._output)
@@ -138,11 +138,11 @@ class ResponseWriter:
         self._is_ended = True
         self.response = ended(self.response, self._output, reason, event.usage)
         if (keep := self._request.dialect.keep) is not None:
-            keep(self.response)  # before the client can ask for it
+            keep(self.response)  # before the client can request it
         yield self._event(f"response.{self.response['status']}", response=self.response)
 
     def _id(self, prefix: str) -> str:
-        """Return the id of the next item; a reader of one finds its response by it."""
+        """Return the id of the next item, which contains the response's id, so that the item can be found by it."""
         return f"{prefix}_{self._request.dialect.id}_{len(self._output) + (self._open is not None)}"
 
     def _event(self, kind: str, /, **fields: Any) -> Event:
@@ -153,14 +153,14 @@ class ResponseWriter:
         """Return an event about the open item."""
         place: dict[str, Any] = {"output_index": len(self._output)}
         if "item" not in fields:
-            assert self._open is not None  # noqa: S101 - only its own events come this way
+            assert self._open is not None  # noqa: S101 - only an open item creates such events
             place = {"item_id": self._open.id, **place}
         return self._event(kind, **place, **fields)
 
 
 def write_whole(request: ResponsesRequest, style: PresentationStyle, events: Sequence[AnswerEvent]) -> dict[str, Any]:
-    """Return the response of a complete answer; of one that the site took back, only what came in its place."""
+    """Return the response of a complete answer; of a withdrawn one, only what replaced it."""
     writer = ResponseWriter(request, style)
-    for event in standing(events):
+    for event in valid_events(events):
         writer.take(event)
     return writer.response

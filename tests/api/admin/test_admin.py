@@ -170,7 +170,7 @@ async def test_an_account_is_renamed_and_removed(served: Served) -> None:
     async with signed_in(served) as operator:
         status, answer = await operator.answer("POST", "/admin/api/accounts/bob/rename", {"to": "carol"})
         assert (status, answer["account"]["name"]) == (200, "carol")
-        assert answer["message"] == "bob is called carol now."
+        assert answer["message"] == "bob is now called carol."
         for body, param in (({}, "to"), ({"to": 7}, "to"), ({"to": "x", "and": 1}, "and")):
             status, answer = await operator.answer("POST", "/admin/api/accounts/alice/rename", body)
             assert (status, answer["error"]["param"]) == (400, param)

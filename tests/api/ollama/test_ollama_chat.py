@@ -235,7 +235,7 @@ async def test_pictures_go_with_the_messages_that_bring_them(served: Served) -> 
         (CHAT, {"format": "xml"}, "format"),
         (CHAT, {"options": {"stop": ["x"] * 17}}, "options.stop"),
         (CHAT, {"tools": [{"function": {"name": "a b"}}]}, "tools[0].function.name"),
-        (CHAT, {"logprobs": True}, "log probabilities"),
+        (CHAT, {"logprobs": True}, "Log probabilities"),
         (CHAT, {"model": ""}, "model"),
         (GENERATE, {"suffix": "end"}, "suffix"),
         (GENERATE, {"prompt": " "}, "prompt"),

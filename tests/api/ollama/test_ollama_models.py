@@ -91,7 +91,7 @@ async def test_what_cannot_be_done_says_so(served: Served, method: str, path: st
     async with served.http.request(method, path, json={"model": "deepseek", "input": "x"}) as response:
         answer = await response.json()
     assert (response.status, [*answer]) == (400, ["error"])
-    assert answer["error"].startswith(("The models here are", "The site gives no embeddings"))
+    assert answer["error"].startswith(("The models here are", "Embeddings are not available"))
 
 
 async def test_every_path_asks_for_a_key(served: Served) -> None:

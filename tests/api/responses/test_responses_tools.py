@@ -99,7 +99,7 @@ async def test_an_input_that_does_not_match_its_grammar_is_asked_for_again(serve
     response = await whole(served, tools=[{**CUSTOM, "format": LARK}])
     assert [item["input"] for item in response["output"] if item["type"] == "custom_tool_call"] == ["aaa"]
     again = served.backend.requests[1].messages[-1].text
-    assert "does not match the grammar, in line 1 from here on: b" in again
+    assert "does not match the grammar in line 1, beginning here: b" in again
 
 
 PATCH = r"""
@@ -130,8 +130,8 @@ CHANGED = ADDED + "*** Update File: b.py\n@@ def f():\n-    return 1\n+    retur
         (ADDED + "*** End Patch", None),
         (CHANGED + "\n*** End Patch\n", None),
         (ADDED, "it ends too early"),
-        (ADDED + "three\n*** End Patch\n", "in line 5 from here on: three"),
-        ("```\n" + ADDED + "*** End Patch\n```", "in line 1 from here on: ```"),
+        (ADDED + "three\n*** End Patch\n", "in line 5, beginning here: three"),
+        ("```\n" + ADDED + "*** End Patch\n```", "in line 1, beginning here: ```"),
     ],
 )
 def test_a_patch_is_checked_as_codex_has_it(text: str, told: str | None) -> None:

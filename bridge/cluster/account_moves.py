@@ -153,7 +153,7 @@ class AccountMoves:
             self._leaving.add(name)
             self._tasks.start(self._give_back(name))
 
-    def mend(self, held: Collection[str]) -> None:
+    def reconcile(self, held: Collection[str]) -> None:
         """Reopen the accounts that could not be given back, and give back those whose profile is no longer on disk."""
         for name in self._accounts.closed.intersection(held) - self._leaving:
             self._accounts.closed.discard(name)

@@ -57,7 +57,7 @@ class ClusterClock:
             logger.warning(
                 "The clock of Redis jumped {} by {:.1f} seconds; accounts stay where they are", way, abs(jump)
             )
-        self._tell()
+        self._log_change()
 
     def _jump(self, redis_time: float, asked: float, answered: float) -> float:
         """Return the least by which Redis' clock has jumped, in seconds; negative if back, 0 if not for certain."""
@@ -96,7 +96,7 @@ class ClusterClock:
         difference = self._wall() - self.now()
         return round(difference, 1) if abs(difference) >= NOTED else 0.0
 
-    def _tell(self) -> None:
+    def _log_change(self) -> None:
         """Log when the wall clock becomes wrong, or right again."""
         ahead = self.ahead
         if ahead and not self._is_wrong:

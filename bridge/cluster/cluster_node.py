@@ -149,7 +149,7 @@ class ClusterNode:
                 if self._moves is not None:
                     await self._moves.leave_all()
                 await self.directory.leave(self.info())
-                await self._hints.tell()
+                await self._hints.send()
         await self.leases.close()
 
     def info(self) -> NodeInfo:
@@ -195,7 +195,7 @@ class ClusterNode:
         nodes, now = await self.directory.announce(self.info()), time.monotonic()
         self.view.note_nodes(nodes, now)
         if has_moved:
-            await self._hints.tell()
+            await self._hints.send()
         await self.sync.publish(await self._shared.names())
         self._steps += 1
         if self._steps % REFRESH == 1:
@@ -243,7 +243,7 @@ class ClusterNode:
         leaving = [name for name in misplaced(own, wanted, places) if name not in self.sync.bound or own.is_draining]
         for name in leaving if own.is_draining else leaving[:MOVES]:
             moves.give_back(name)
-        moves.mend(own.held - {*leaving})
+        moves.reconcile(own.held - {*leaving})
 
     def _running_moves(self) -> AccountMoves:
         assert self._moves is not None, "run() comes first"  # noqa: S101

@@ -38,7 +38,7 @@ class NodeHints:
         """Stop listening."""
         await self._tasks.close()
 
-    async def tell(self) -> None:
+    async def send(self) -> None:
         """Send a hint to the other nodes."""
         with suppress(ClusterUnavailable):
             await self._link.append(self._stream, KEPT, node=self._node)

@@ -54,8 +54,8 @@ class SharedConversations:
         def changed(change: Change) -> None:
             loop.call_soon_threadsafe(self._note, change)
 
-        self._conversations.tell(changed)
-        self._tasks.keep(self._tell)
+        self._conversations.subscribe(changed)
+        self._tasks.keep(self._send_changes)
         self._tasks.keep(self._listen)
 
     async def close(self) -> None:
@@ -63,7 +63,7 @@ class SharedConversations:
         with suppress(ClusterUnavailable, TimeoutError):
             async with asyncio.timeout(CLOSE_LIMIT):
                 while not self._waiting.empty():
-                    await self._tell_one(self._waiting.get_nowait())
+                    await self._send_change(self._waiting.get_nowait())
         await self._tasks.close()
 
     def _note(self, change: Change) -> None:
@@ -71,15 +71,15 @@ class SharedConversations:
             self._waiting.get_nowait()
         self._waiting.put_nowait(change)
 
-    async def _tell(self) -> None:
+    async def _send_changes(self) -> None:
         while True:
             change = await self._waiting.get()
             try:
-                await self._tell_one(change)
+                await self._send_change(change)
             except ClusterUnavailable as error:
                 logger.debug("A conversation was not shared with the other nodes: {}", error.message)
 
-    async def _tell_one(self, change: Change) -> None:
+    async def _send_change(self, change: Change) -> None:
         fence = self._fence_of(change.account)
         if fence is not None:
             await self._link.append(self._stream, MOST, node=self._node, change=encoded(change, fence))

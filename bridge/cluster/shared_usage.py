@@ -122,7 +122,7 @@ class RedisUsage:
 
     def start(self) -> None:
         """Start to send the waiting counts, and to read those of other nodes."""
-        self._tasks.keep(self._tell)
+        self._tasks.keep(self._keep_sending)
         self._tasks.keep(self._refresh)
 
     async def close(self) -> None:
@@ -130,7 +130,7 @@ class RedisUsage:
         await self._tasks.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(self.close_limit):
-                await self._tell_all()
+                await self._send_all()
 
     async def take(
         self, key: str, limits: Mapping[str, int | None], requests: int, tokens: int, needed: int
@@ -209,15 +209,15 @@ class RedisUsage:
             logger.warning("This node applies the limits of keys by its own count alone, as Redis failed: {}", why)
         self._away_until = time.monotonic() + self._pause
 
-    async def _tell(self) -> None:
+    async def _keep_sending(self) -> None:
         while True:
             await self._has_waiting.wait()
             self._has_waiting.clear()
-            if not await self._tell_all():
+            if not await self._send_all():
                 await asyncio.sleep(self._pause)
                 self._has_waiting.set()
 
-    async def _tell_all(self) -> bool:
+    async def _send_all(self) -> bool:
         """Send the waiting counts; tell whether all of them were counted."""
         while self._waiting:
             if self._is_away:  # counts that were never sent need no id, so there is one per key

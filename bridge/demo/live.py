@@ -23,36 +23,36 @@ class OpenPage:
         self._account = account
         self._socket = socket
         self._clear = False
-        self._told = -1
+        self._sent = -1
         self.heard = -1
 
     def clear_storage(self) -> None:
         """Empty the page's localStorage."""
         self._clear = True
 
-    async def talk(self) -> None:
+    async def run(self) -> None:
         """Serve the connection until the page closes it."""
         self._account.pages.add(self)
         self._account.changes.notify()
         try:
             async with asyncio.TaskGroup() as group:
-                telling = group.create_task(self._tell())
-                await self._hear()
-                telling.cancel()
+                sending = group.create_task(self._send())
+                await self._receive()
+                sending.cancel()
         finally:
             self._account.pages.discard(self)
             self._account.changes.notify()
 
-    async def _tell(self) -> None:
+    async def _send(self) -> None:
         board = self._account.board
         while True:
-            await self._account.changes.until(lambda: self._told < board.version or self._clear, None)
+            await self._account.changes.until(lambda: self._sent < board.version or self._clear, None)
             news: dict[str, Any] = {"version": board.version, "faults": board.on_page(), "clear": self._clear}
-            self._told, self._clear = board.version, False
+            self._sent, self._clear = board.version, False
             with contextlib.suppress(ConnectionError):
                 await self._socket.send_json(news)
 
-    async def _hear(self) -> None:
+    async def _receive(self) -> None:
         async for message in self._socket:
             if message.type is not WSMsgType.TEXT:
                 continue
@@ -73,7 +73,7 @@ async def live(request: web.Request) -> web.WebSocketResponse:
         token = (await socket.receive_json(timeout=5)).get("token", "")
         account = request.app[BACKEND].account_with_token(token)
         if account is not None:
-            await OpenPage(account, socket).talk()
+            await OpenPage(account, socket).run()
     except (TypeError, ValueError, ConnectionError, TimeoutError):
         pass  # not the site's page, or it has gone
     finally:

@@ -41,7 +41,7 @@ class Conversations:
         self._thread = Background("conversations")
         self._file: ConversationFile | None = None
 
-    def tell(self, on_change: Callable[[Change], None]) -> None:
+    def subscribe(self, on_change: Callable[[Change], None]) -> None:
         """Call `on_change`, in the file's thread, after each change of a conversation; the file must be open."""
         self._opened.on_change = on_change
 

@@ -25,12 +25,12 @@ class UnfinishedChats:
     """The conversations of one account whose last answer has not ended, stored in the file `path`, if any.
 
     A conversation is added once the site has opened it for a turn, and removed once its answer has ended. After a
-    crash, the next start stops the remaining ones. `tell` is called after each change.
+    crash, the next start stops the remaining ones. `on_change` is called after each change.
     """
 
-    def __init__(self, path: Path | None, tell: Callable[[Sequence[str]], None] = lambda _: None) -> None:
+    def __init__(self, path: Path | None, on_change: Callable[[Sequence[str]], None] = lambda _: None) -> None:
         self._path = path
-        self._tell = tell
+        self._on_change = on_change
         self._open: list[str] = []
         self._lock = asyncio.Lock()
         """Orders the writes: the last one to start must also be the last on disk."""
@@ -39,7 +39,7 @@ class UnfinishedChats:
         """Return the ids of the conversations, those of an earlier run first; `left` are those of another node."""
         found = await asyncio.to_thread(self._read)
         self._open = list(dict.fromkeys([*found, *left, *self._open]))
-        self._tell(self._open)
+        self._on_change(self._open)
         return list(self._open)
 
     async def add(self, conversation: str) -> None:
@@ -53,7 +53,7 @@ class UnfinishedChats:
         await self._save()
 
     async def _save(self) -> None:
-        self._tell(self._open)
+        self._on_change(self._open)
         async with self._lock:
             try:
                 await asyncio.to_thread(self._write, json.dumps(self._open).encode())

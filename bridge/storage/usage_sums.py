@@ -10,7 +10,7 @@ from bridge.storage.usage_file import COUNTS, MOST_ROWS, By, columns_of
 SUMMED = (*COUNTS.split(", "), "tokens")
 
 
-def as_told(said: Sequence[Mapping[str, Any]], by: Sequence[By]) -> list[dict[str, Any]]:
+def parse_sums(said: Sequence[Mapping[str, Any]], by: Sequence[By]) -> list[dict[str, Any]]:
     """Return the sums from a node's answer; raise a `KeyError`, `TypeError` or `ValueError` if they are invalid."""
     texts = [column for column in columns_of(by) if column not in SUMMED]
     return [

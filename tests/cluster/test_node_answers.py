@@ -19,7 +19,7 @@ from bridge.cluster.relay_client import MOST, RelayClient
 from bridge.cluster.relay_server import RelayServer
 from bridge.cluster.signing import Signing
 from bridge.errors import BrowserError, NodeLost
-from bridge.storage.usage_sums import SUMMED, as_told
+from bridge.storage.usage_sums import SUMMED, parse_sums
 from tests.support.cluster_nodes import KEY
 from tests.support.listening import listening
 from tests.support.waiting import LIMIT
@@ -55,7 +55,7 @@ async def test_an_answer_without_an_end_is_read_up_to_a_limit() -> None:
 @pytest.mark.parametrize("tokens", ["Infinity", "NaN", "[]", "null", f'"{"9" * 10_000}"', "[" * 900 + "]" * 900])
 def test_sums_that_cannot_be_read_are_those_of_a_node_of_another_version(tokens: str) -> None:
     with pytest.raises(NodeLost, match="another version"), understood("one"):
-        as_told([{**dict.fromkeys(SUMMED, 1), "tokens": json.loads(tokens)}], ())
+        parse_sums([{**dict.fromkeys(SUMMED, 1), "tokens": json.loads(tokens)}], ())
 
 
 class Nobody:

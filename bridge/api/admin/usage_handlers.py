@@ -18,7 +18,7 @@ from bridge.chat.other_nodes import OtherNode, understood
 from bridge.durations import moment_of
 from bridge.errors import BridgeError, NotThere, RequestError
 from bridge.storage.usage_file import By, as_csv, groups_of
-from bridge.storage.usage_sums import as_told, summed
+from bridge.storage.usage_sums import parse_sums, summed
 
 PATH = "/admin/api/usage"
 SUBJECT = "usage"
@@ -81,7 +81,7 @@ async def _sums(node: OtherNode, since: datetime, by: Sequence[By]) -> list[dict
     try:
         said = await node.ask(SUBJECT, since=since.timestamp(), by=",".join(by))
         with understood(node.name):
-            return await asyncio.to_thread(as_told, said["usage"], by)
+            return await asyncio.to_thread(parse_sums, said["usage"], by)
     except BridgeError as error:
         logger.warning("The usage of the keys on the node {} is missing: {}", node.name, error.message)
         return None

@@ -29,7 +29,7 @@ class Uploads:
         if wire.uploads_at:
             yield wire.uploads_by, wire.uploads_at, self._take
         if wire.reads_at:
-            yield "POST", wire.reads_at, self._tell
+            yield "POST", wire.reads_at, self._status
 
     async def _prepare(self, account: StandInAccount, _: web.Request) -> web.Response:
         """Return the address and id for an upload."""
@@ -47,7 +47,7 @@ class Uploads:
         account.changes.notify()
         return document(self._wire.uploaded(name, upload))
 
-    async def _tell(self, account: StandInAccount, request: web.Request) -> web.Response:
+    async def _status(self, account: StandInAccount, request: web.Request) -> web.Response:
         """Return whether a file is processed; the first question about each file comes too early."""
         upload = account.uploads[(await request.json())["id"]]
         upload.questions += 1

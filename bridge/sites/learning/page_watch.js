@@ -1,6 +1,6 @@
 // Records what the page shows during a chat, for `page_watch.py`, which calls the methods of this object by name.
-// Everything is bounded; only listeners and observers are left in the page, and they end with its document. Numbers
-// begin after `base`, so that those of two documents differ; `phase` is the current one of the chat.
+// Everything is bounded; only listeners and observers are left in the page, until `end` or the end of its document.
+// Numbers begin after `base`, so that those of two documents differ; `phase` is the current one of the chat.
 (origin, base, phase) => {
   const MOST_NODES = 20000, MOST_TEXT = 200000, MOST_LOOKS = 400, EVERY = 60;
   const CLICKABLE = "button, a[href], input[type=submit], input[type=button], [role=button], [role=link], [tabindex], " +
@@ -176,12 +176,13 @@
 
   // the last action of a person before the prompt was sent
   let last = "";
-  addEventListener("keydown", event => { if (event.key === "Enter" && event.isTrusted) last = "enter"; }, true);
+  const ended = new AbortController(), listening = {capture: true, signal: ended.signal};
+  addEventListener("keydown", event => { if (event.key === "Enter" && event.isTrusted) last = "enter"; }, listening);
   addEventListener("pointerdown", event => {
     if (!event.isTrusted) return;
     const target = event.composedPath().find(one => one instanceof Element && one.matches(CLICKABLE));
     if (target) last = target;
-  }, true);
+  }, listening);
 
   // an element with `display: contents` has no box and is not visible, but its children are
   const isHidden = element => element.checkVisibility && !element.checkVisibility() && getComputedStyle(element).display !== "contents";
@@ -311,6 +312,6 @@
     },
     messages: () => ["user", "answer"].map(name => (shown[name] ? ancestors(shown[name]).slice(0, 6).map(describe) : [])),
     stored: () => Object.keys(localStorage).filter(key => key.length < 80 && localStorage.getItem(key)).slice(0, 200),
-    end: () => { observer.disconnect(); clearInterval(timer); clearTimeout(waiting); },
+    end: () => { ended.abort(); observer.disconnect(); clearInterval(timer); clearTimeout(waiting); },
   };
 }

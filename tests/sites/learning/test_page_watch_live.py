@@ -53,6 +53,21 @@ async def test_the_stop_button_is_known_although_the_page_loads_itself_anew_behi
     assert len({one.number for one in looks if one.element.text == "Send"}) == 2, "each document has its own numbers"
 
 
+async def test_a_watch_that_has_ended_leaves_no_listener_in_the_page(chromium: Chromium) -> None:
+    async with watched(chromium) as watch:
+        session = await watch.page.context.new_cdp_session(watch.page)
+
+        async def listened_to() -> list[str]:
+            window = await session.send("Runtime.evaluate", {"expression": "window"})
+            found = await session.send("DOMDebugger.getEventListeners", {"objectId": window["result"]["objectId"]})
+            return sorted(one["type"] for one in found["listeners"])
+
+        await watch.buttons()
+        assert await listened_to() == ["keydown", "pointerdown"]
+        await watch.end()
+        assert await listened_to() == []
+
+
 async def test_an_answer_is_seen_in_an_element_that_has_no_box_of_its_own(chromium: Chromium) -> None:
     chat = "<div style='display: contents'><p>Say kestrel</p><p>kestrel</p><p style='display: none'>secret</p></div>"
     async with watched(chromium) as watch:

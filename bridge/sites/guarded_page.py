@@ -67,10 +67,10 @@ class GuardedPage:
         self.page = page
         self.origin = origin
 
-    async def come_home(self, limit: float) -> None:
+    async def wait_for_site(self, limit: float) -> None:
         """Wait until the page shows the site, which may redirect it elsewhere and back when it opens."""
         try:
-            await self.page.wait_for_url(self.is_home, wait_until="commit", timeout=limit)
+            await self.page.wait_for_url(self.is_on_site, wait_until="commit", timeout=limit)
         except PlaywrightTimeout as error:
             if self.page.url.startswith(NO_DOCUMENT):
                 raise NetworkError("The site cannot be reached: its page does not load.") from error
@@ -90,12 +90,12 @@ class GuardedPage:
 
     async def press(self, key: str) -> None:
         """Press a key; it carries nothing of the prompt, in case the page leaves the site at this moment."""
-        self.stay_home()
+        self.require_site()
         await self.page.keyboard.press(key)
 
     async def click_at(self, x: float, y: float) -> None:
         """Click at a position in the page, in pixels."""
-        self.stay_home()
+        self.require_site()
         await self.page.mouse.click(x, y)
 
     async def insert_text(self, text: str) -> None:
@@ -114,7 +114,7 @@ class GuardedPage:
             await asyncio.sleep(INSERTED_AFTER)  # it may have moved within the document, or just before
             raise PlaywrightError("The text was not inserted, because of a navigation.")
 
-        self.stay_home()
+        self.require_site()
         self.page.on("framenavigated", note)
         try:
             await first(self.page.keyboard.insert_text(text), fail_once_moved())
@@ -125,15 +125,15 @@ class GuardedPage:
         """Return an element in a document of the site; its handle is valid in no other document."""
         element = await found.first.element_handle()
         there: str = await element.evaluate("() => location.href")
-        if not self.is_home(there):
+        if not self.is_on_site(there):
             raise LeftSite(there)
         return element
 
-    def stay_home(self) -> None:
+    def require_site(self) -> None:
         """Raise `LeftSite` if the page shows another origin."""
-        if not self.is_home(self.page.url):
+        if not self.is_on_site(self.page.url):
             raise LeftSite(self.page.url)
 
-    def is_home(self, url: str) -> bool:
+    def is_on_site(self, url: str) -> bool:
         """Tell whether an address belongs to the site's origin."""
         return origin_of(url) == self.origin

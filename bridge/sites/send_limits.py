@@ -8,5 +8,5 @@ CONVERSATION_LIMIT = 8_000
 """Milliseconds for an old conversation to show its messages, or for the page to leave one that was deleted."""
 GONE_AFTER = 1.5
 """Seconds after which a prompt that disappeared from the composer without being sent is inserted again."""
-DEAF_TO_ENTER = 6
+MOST_ENTERS = 6
 """The number of key presses without effect after which the send button is tried as well."""

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.sites.site_file.text_marks import LONGEST_MARK, TextMarks
-from bridge.sites.site_file.text_parts import Given, Mode, TextParts
+from bridge.sites.site_file.text_parts import Emitted, Mode, TextParts
 
 PLAIN = TextMarks((), None, lambda _: None)
 Step = tuple[str, Mode, str]
 
 
-def taken(text: TextParts, *steps: Step) -> list[Given]:
+def taken(text: TextParts, *steps: Step) -> list[Emitted]:
     """Return what the steps and the end give out, without what gives out nothing."""
-    return [given for given in (*(text.take(*step) for step in steps), text.finish()) if given != Given("")]
+    return [given for given in (*(text.take(*step) for step in steps), text.finish()) if given != Emitted("")]
 
 
 STEPS = st.lists(
@@ -32,34 +32,38 @@ def test_what_was_given_out_is_the_text_in_the_end_or_is_taken_back(steps: list[
         before = parts.get(key, "")
         parts[key] = {"delta": before + value, "set": value, "cumulative": value or before}[mode]
         given = text.take(value, mode, key)
-        out = given.text if given.is_anew else out + given.text
+        out = given.text if given.is_rewrite else out + given.text
     given = text.finish()
-    out = given.text if given.is_anew else out + given.text
+    out = given.text if given.is_rewrite else out + given.text
     assert out == "".join(parts.values()) == str(text)
 
 
 @given(STEPS)
 def test_reasoning_that_is_changed_is_never_taken_back(steps: list[Step]) -> None:
     text = TextParts(PLAIN, is_fixed=False)
-    assert not any(given.is_anew for given in taken(text, *steps))
+    assert not any(given.is_rewrite for given in taken(text, *steps))
 
 
 def test_a_change_of_what_is_held_is_not_seen() -> None:
     steps: list[Step] = [("Rain is", "set", "p"), ("Rain was", "set", "p"), ("Rain was water, and more.", "set", "p")]
-    assert all(not given.is_anew for given in taken(TextParts(PLAIN, holds=8), *steps))
-    assert taken(TextParts(PLAIN, holds=1), *steps)[1] == Given("Rain was", is_anew=True)
+    assert all(not given.is_rewrite for given in taken(TextParts(PLAIN, holds=8), *steps))
+    assert taken(TextParts(PLAIN, holds=1), *steps)[1] == Emitted("Rain was", is_rewrite=True)
 
 
 def test_a_changed_text_is_given_out_anew_at_once_and_at_the_end() -> None:
     steps: list[Step] = [("One", "delta", "p"), ("Two", "set", "p"), (" three", "delta", "p"), ("Four", "set", "p")]
-    assert taken(TextParts(PLAIN), *steps) == [Given("One"), Given("Two", is_anew=True), Given("Four", is_anew=True)]
+    assert taken(TextParts(PLAIN), *steps) == [
+        Emitted("One"),
+        Emitted("Two", is_rewrite=True),
+        Emitted("Four", is_rewrite=True),
+    ]
 
 
 def test_an_earlier_part_that_grows_changes_the_text() -> None:
     assert taken(TextParts(PLAIN), ("a", "delta", "x"), ("b", "delta", "y"), ("A", "delta", "x")) == [
-        Given("a"),
-        Given("b"),
-        Given("aAb", is_anew=True),
+        Emitted("a"),
+        Emitted("b"),
+        Emitted("aAb", is_rewrite=True),
     ]
 
 
@@ -101,8 +105,8 @@ def test_marks_are_found_wherever_the_text_is_cut(said: str, clean: str) -> None
 
 def test_only_what_may_be_a_mark_is_held_back() -> None:
     text = TextParts(MARKED)
-    assert text.take("Rain 【tur", "delta") == Given("Rain ")
-    assert text.take("tle", "delta") == Given("【turtle")
+    assert text.take("Rain 【tur", "delta") == Emitted("Rain ")
+    assert text.take("tle", "delta") == Emitted("【turtle")
     text.take("<span>", "delta")
     pieces = [text.take("a", "delta").text for _ in range(LONGEST_MARK)]
     assert "".join(pieces).startswith("<span>a")

@@ -276,7 +276,7 @@
     return {on: by === "kept" ? kept : shown, isSettled: by !== "both" || kept === shown};
   };
   const positions = (switches, by) => Object.fromEntries(Object.keys(switches).map(name => [name, position(name, by)]));
-  const stand = (switches, by) => Object.entries(positions(switches, by))
+  const areSet = (switches, by) => Object.entries(positions(switches, by))
     .every(([name, now]) => now ? now.isSettled && now.on === switches[name] : !switches[name]);
   // the positions, once the shown states equal the stored ones; else null
   const settled = (switches, by) => {
@@ -342,7 +342,7 @@
     positions,
     settled,
     // whether the switches are as wanted; if so, a given prompt is put into the composer at once
-    stand: (switches, by, prompt) => stand(switches, by) && (prompt === null || fill(prompt, null, true)),
+    areSet: (switches, by, prompt) => areSet(switches, by) && (prompt === null || fill(prompt, null, true)),
     // the state, and once that is ready all that must be known before a prompt, in one call; if everything is as
     // wanted, a given prompt is put into the composer at once
     look: (id, switches, by, prompt) => {
@@ -350,9 +350,9 @@
       if (now?.is !== "ready") return now;
       const seen = {
         is: "ready", isThere: id === null ? isEmpty() : holds(id), covered: !!cover(), otherModel: !!plainModel().element,
-        notices: notices(), switches: settled(switches, by), stand: stand(switches, by),
+        notices: notices(), switches: settled(switches, by), areSet: areSet(switches, by),
       };
-      const isRight = seen.isThere && !seen.covered && !seen.otherModel && seen.stand;
+      const isRight = seen.isThere && !seen.covered && !seen.otherModel && seen.areSet;
       return {...seen, typed: isRight && prompt !== null ? fill(prompt, null, true) : null};
     },
     covered: () => {

@@ -28,8 +28,8 @@ from bridge.sites.deepseek.file_upload import upload
 from bridge.sites.deepseek.login_form import SIGN_IN_HOSTS, sign_in, token_state
 from bridge.sites.deepseek.notices import is_generating, news, obstacle, refusal
 from bridge.sites.deepseek.page import DeepSeekPage, Typing
-from bridge.sites.deepseek.refusals import called_of, deaf_page, refused_call
-from bridge.sites.send_limits import CONVERSATION_LIMIT, DEAF_TO_ENTER, GONE_AFTER, READY_SHARE
+from bridge.sites.deepseek.refusals import called_of, page_never_sends, refused_call
+from bridge.sites.send_limits import CONVERSATION_LIMIT, GONE_AFTER, MOST_ENTERS, READY_SHARE
 
 CONTEXT_LENGTH = 982_000
 """Tokens in one message; 700 more were refused in October 2026."""
@@ -81,7 +81,7 @@ class Driver(SiteDriver):
 
     async def ready(self) -> None:
         """Wait until the composer is there; raise the error for what the page shows in its place."""
-        await self._shown.come_home(self.limit * READY_SHARE * 1000)
+        await self._shown.wait_for_site(self.limit * READY_SHARE * 1000)
         await self._state("state")
 
     async def open(self, turn: Turn) -> None:
@@ -103,7 +103,7 @@ class Driver(SiteDriver):
             seen = await self._go_to(turn.conversation, wanted)
         if seen["otherModel"]:
             await self._shown.click("plainModel")
-        is_set = seen["stand"] and not late
+        is_set = seen["areSet"] and not late
         typed = None if is_set else await self._switches.set(wanted, late, seen["switches"], prompt)
         self._typing = Typing(seen["notices"], typed if prompt else None)
 
@@ -155,7 +155,7 @@ class Driver(SiteDriver):
             return SiteChanged(message, sent=True)
         if refused := refusal(await self.says(), also_unknown=self._typing.presses > 0):
             return refused
-        return deaf_page(calls, self._shown.found.get("send"), await self._shown.ask("covered"))
+        return page_never_sends(calls, self._shown.found.get("send"), await self._shown.ask("covered"))
 
     def mismatches(self, turn: Turn, request: PageRequest) -> Sequence[str]:
         """Compare the page's request with the turn; one that continues must continue the turn's own answer."""
@@ -233,7 +233,7 @@ class Driver(SiteDriver):
         typing.presses += 1
         if busy:  # the site still generates an abandoned answer
             await self.stop()
-        elif typing.presses <= DEAF_TO_ENTER or typing.presses % 3 or not await self._shown.click("send"):
+        elif typing.presses <= MOST_ENTERS or typing.presses % 3 or not await self._shown.click("send"):
             await self._shown.press("Enter")
         typing.pressed_at = time.monotonic()
 

@@ -122,7 +122,7 @@ def called_of(calls: Sequence[str]) -> str:
     return f"it called {', '.join(calls)}" if calls else "it called nothing"
 
 
-def deaf_page(calls: Sequence[str], button: str | None, over: Mapping[str, str] | None) -> SiteChanged:
+def page_never_sends(calls: Sequence[str], button: str | None, over: Mapping[str, str] | None) -> SiteChanged:
     """Return the error for a page on which neither Enter nor the send button (found by `button`) sends.
 
     `over` describes what covers the composer, if anything does.

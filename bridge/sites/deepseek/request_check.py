@@ -46,7 +46,7 @@ class CompletionCheck:
         if body is None:
             return ("its body is not a JSON object",)
         if path in GOING_ON:
-            return [f"its {what}" for what in _strays(turn, body, self._conversation, answer)]
+            return [f"its {what}" for what in _foreign_answer(turn, body, self._conversation, answer)]
         wrong_files = _wrong_files(turn, body, self.uploaded)
         self.saw_wrong_files = bool(wrong_files)
         others = [f"its {what}" for what in _differences(turn, body) + wrong_files]
@@ -122,7 +122,7 @@ def _misplaced(turn: Turn, body: dict[str, Any]) -> list[str]:
     return found
 
 
-def _strays(turn: Turn, body: dict[str, Any], conversation: str | None, answer: str | None) -> list[str]:
+def _foreign_answer(turn: Turn, body: dict[str, Any], conversation: str | None, answer: str | None) -> list[str]:
     """Return why a continuing request does not continue this turn's answer."""
     found: list[str] = []
     if conversation is None or body.get("chat_session_id") != conversation:

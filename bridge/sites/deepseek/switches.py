@@ -53,7 +53,7 @@ class Switches:
             for name in off:
                 await self._page.click_required(name)
             with suppress(PlaywrightTimeout):
-                return await self._page.wait_for("stand", wanted, self.by, prompt, limit=SETTLING)
+                return await self._page.wait_for("areSet", wanted, self.by, prompt, limit=SETTLING)
             now = None
         return None
 

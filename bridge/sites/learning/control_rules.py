@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from bridge.sites.learning.control_search import COSTLY
 from bridge.sites.learning.letters import letters
-from bridge.sites.learning.moved_button_rules import ELSE, NEAR, SWITCHES, words
+from bridge.sites.learning.moved_button_rules import NEAR, OTHER_PURPOSES, SWITCHES, words
 from bridge.sites.learning.observation import Button, Control, MenuEntry
 from bridge.sites.learning.selectors import by_looks, by_words, is_weak, selectors
 from bridge.sites.site_file.page_model_menu import ends_with
@@ -50,7 +50,7 @@ def switches_in_menu(found: Sequence[Control], known: Collection[int]) -> dict[s
     """Return for each name the switch that appeared with a menu, if exactly one element qualifies."""
     fresh = [one for one in found if one.button.number not in known and one.button.is_on and not one.button.link]
     fitting = {
-        name: [one for one in fresh if _is_harmless(one.button, but={name, "search"}) and _speaks_of(one.button, name)]
+        name: [one for one in fresh if _is_harmless(one.button, but={name, "search"}) and _mentions(one.button, name)]
         for name in NAMES
     }
     return {name: several[0] for name, several in fitting.items() if len(several) == 1}
@@ -59,10 +59,10 @@ def switches_in_menu(found: Sequence[Control], known: Collection[int]) -> dict[s
 def _may_switch(control: Control, name: str) -> bool:
     button = control.button
     is_own = button.is_beside and button.distance <= NEAR and button.is_plain and button.is_on and not button.link
-    return is_own and _is_harmless(button, but={name, "search"}) and _speaks_of(button, name)
+    return is_own and _is_harmless(button, but={name, "search"}) and _mentions(button, name)
 
 
-def _speaks_of(button: Button, name: str) -> bool:
+def _mentions(button: Button, name: str) -> bool:
     others = [pattern for other, pattern in _SPOKEN.items() if other != name]
     spoken = [words(label) for label in button.labels if len(label) <= LONGEST_LABEL]
     if any(other.search(one) for other in others for one in spoken):
@@ -73,8 +73,8 @@ def _speaks_of(button: Button, name: str) -> bool:
 def _is_harmless(button: Button, but: set[str]) -> bool:
     element = button.element
     named = words(" ".join((element.id, *element.classes, element.attributes.get("data-testid", ""))))
-    is_else = {match.group() for match in ELSE.finditer(named)} - but
-    return not is_else and not any(map(COSTLY.search, button.labels))
+    purposes = {match.group() for match in OTHER_PURPOSES.finditer(named)} - but
+    return not purposes and not any(map(COSTLY.search, button.labels))
 
 
 def state_shown(before: Mapping[str, str], after: Mapping[str, str]) -> str | None:

@@ -43,11 +43,11 @@ def names(element: Element) -> str:
 def send_buttons(looks: Sequence[Look]) -> list[Look]:
     """Return what may send the typed prompt, the likeliest first: only what is named so, or was enabled by the text."""
     ready = [look for look in looks if TYPED in look.phases and not look.is_disabled and look.distance <= NEAR]
-    alive = {look.number for look in ready if BEFORE not in look.phases}
+    enabled = {look.number for look in ready if BEFORE not in look.phases}
     named = [look for look in ready if SEND.search(names(look.element))]
-    woken = [look for look in ready if look.number in alive and not OTHER.search(names(look.element))]
-    ranked = sorted(named, key=lambda look: (look.number not in alive, _size(look), look.distance))
-    return list({look.number: look for look in (*ranked, *sorted(woken, key=lambda look: look.distance))}.values())[:4]
+    others = [look for look in ready if look.number in enabled and not OTHER.search(names(look.element))]
+    ranked = sorted(named, key=lambda look: (look.number not in enabled, _size(look), look.distance))
+    return list({look.number: look for look in (*ranked, *sorted(others, key=lambda look: look.distance))}.values())[:4]
 
 
 def _size(look: Look) -> bool:

@@ -83,7 +83,7 @@ class ControlTrial:
         await self._trial.wait_for_box()
         selectors, way = await self._place(name)
         self._operator.say(f"Changing the switch for {name}, and sending a prompt to see its effect ...")
-        before = await self._standing(selectors, way)
+        before = await self._current_state(selectors, way)
         await self._page.click(selectors)
         shown = await waited(partial(self._shown, selectors, before, way), EFFECT)
         await self._menus.close(way, selectors)
@@ -120,16 +120,16 @@ class ControlTrial:
             raise SiteChanged("no lasting selector matches only it")
         return found
 
-    async def _standing(self, selectors: Sequence[str], way: Way) -> Mapping[str, str]:
-        await self._menus.bring_up(way, selectors)
+    async def _current_state(self, selectors: Sequence[str], way: Way) -> Mapping[str, str]:
+        await self._menus.show(way, selectors)
         if (element := await self._page.find(selectors)) is None:
             return {}
         async with held(element):
-            return dict(await self._watch.ask("standing", element) or {})
+            return dict(await self._watch.ask("stateOf", element) or {})
 
     async def _shown(self, selectors: Sequence[str], before: Mapping[str, str], way: Way) -> tuple[str, str] | None:
         """Return the attribute that shows that a switch has changed, and its value now; else None."""
-        after = await self._standing(selectors, way)
+        after = await self._current_state(selectors, way)
         attribute = state_shown(before, after)
         return (attribute, after[attribute]) if attribute else None
 
@@ -137,7 +137,7 @@ class ControlTrial:
         """Change a switch back, unless the page has done so itself."""
 
         async def is_back() -> bool:
-            return (await self._standing(selectors, way)).get(attribute) == value
+            return (await self._current_state(selectors, way)).get(attribute) == value
 
         await self._trial.wait_for_box()
         if not await is_back():
@@ -242,14 +242,14 @@ class ControlTrial:
                     # a choice that is not an entry is only a placeholder
                     return native.chosen if any(one.name == native.chosen for one in found) else ""
         if menu.state is not None:
-            return next(one.name for one in found if one.standing.get(menu.state.attribute or "") in ON)
+            return next(one.name for one in found if one.state.get(menu.state.attribute or "") in ON)
         return chosen_entry(found, await self._page.texts(menu.open), models)
 
 
 def _state(found: Sequence[MenuEntry]) -> State | None:
     """Return the state that shows which entry is chosen: an attribute that is on for exactly one of them."""
     for name in USUAL:
-        chosen = [one.standing[name] for one in found if one.standing.get(name) in ON]
+        chosen = [one.state[name] for one in found if one.state.get(name) in ON]
         if len(chosen) == 1:
             return State(attribute=name, on=chosen[0])
     return None

@@ -115,7 +115,7 @@ async def _sent_by_person(trial: ChatTrial, operator: Operator, canary: Canary, 
             if await _takes_prompts(trial):
                 return None
             operator.no_text_box()
-        if not box_seen and trial.elements.is_home(trial.watch.page.url):
+        if not box_seen and trial.elements.is_on_site(trial.watch.page.url):
             box_seen, before = await trial.notice_typing(canary), trial.watch.page.url
         await asyncio.sleep(LOOK_EVERY)
     return before
@@ -124,7 +124,7 @@ async def _sent_by_person(trial: ChatTrial, operator: Operator, canary: Canary, 
 async def _takes_prompts(trial: ChatTrial) -> bool:
     """Tell whether the page belongs to the site and shows a text box, but no sign-in form."""
     page, origin = trial.watch.page, trial.elements.origin
-    return trial.elements.is_home(page.url) and (await page_state(page, origin)).has_box
+    return trial.elements.is_on_site(page.url) and (await page_state(page, origin)).has_box
 
 
 async def try_controls(trial: ChatTrial, url: str, operator: Operator) -> tuple[tuple[SeenTurn, ...], SeenControls]:

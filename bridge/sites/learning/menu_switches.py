@@ -55,7 +55,7 @@ class MenuSwitches:
         await self._page.click(trigger)
         return Way(trigger, "trigger") if await waited(lambda: self._is_gone(selectors), EFFECT) else Way()
 
-    async def bring_up(self, way: Way, selectors: Sequence[str]) -> None:
+    async def show(self, way: Way, selectors: Sequence[str]) -> None:
         """Open the menu of a switch, unless the page shows the switch already."""
         if way.open and not await self._page.has(selectors):
             await self._page.click(way.open)

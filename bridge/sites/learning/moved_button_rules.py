@@ -73,7 +73,7 @@ SIGNS = {
     "stop": re.compile(r"\bstop\b"),
 }
 """Words that the ids, classes or icon of a button without a label must contain."""
-ELSE = re.compile(
+OTHER_PURPOSES = re.compile(
     r"\b(?:delete|remove|clear|trash|erase|discard|reset|undo|log ?(?:in|out|off)|sign ?(?:in|out|up|off)|pay\w*|buy\w*"
     r"|purchase|checkout|billing|subscri\w*|upgrade|premium|pricing|shar\w*|publish|export|download|invite|report"
     r"|feedback|rat(?:e|ing)|vote|like|dislike|copy|attach\w*|upload\w*|files?|voice|mic\w*|record\w*|audio|speech|call"
@@ -92,28 +92,28 @@ def words(text: str) -> str:
 
 def sends(button: Button) -> bool:
     """Tell whether a button says that it sends the text in the box beside it."""
-    return _is_beside(button) and not _is_else(button) and (_says(button, SEND, "send") or _submits(button))
+    return _is_beside(button) and not _has_other_purpose(button) and (_says(button, SEND, "send") or _submits(button))
 
 
 def stops(button: Button) -> bool:
     """Tell whether a button beside the text box says that it stops the answer."""
-    return _is_beside(button) and not _is_else(button) and _says(button, STOP, "stop")
+    return _is_beside(button) and not _has_other_purpose(button) and _says(button, STOP, "stop")
 
 
 def begins_chat(button: Button, origin: str) -> bool:
     """Tell whether a button, or a link to the site itself, says that it begins a new chat."""
-    if not button.is_on or not button.is_plain or _is_else(button):
+    if not button.is_on or not button.is_plain or _has_other_purpose(button):
         return False
-    leads_home = origin_of(button.link) == origin if button.link else _is_button(button.element)
-    return leads_home and _says(button, NEW_CHAT)
+    is_own = origin_of(button.link) == origin if button.link else _is_button(button.element)
+    return is_own and _says(button, NEW_CHAT)
 
 
 def is_switch(button: Button, name: str) -> bool:
     """Tell whether a button beside the text box says that it is the switch with that name."""
-    return _is_beside(button) and not _is_else(button, but=name) and _says(button, SWITCHES[name])
+    return _is_beside(button) and not _has_other_purpose(button, but=name) and _says(button, SWITCHES[name])
 
 
-def tells(selector: str, kind: str = "") -> bool:
+def is_specific(selector: str, kind: str = "") -> bool:
     """Tell whether a selector names what makes a button the control, so that it never matches another by chance."""
     is_exact = selector.startswith("#") or any(
         one in selector for one in ("[data-test", "[aria-label=", "[title=", ":text-is(")
@@ -131,9 +131,9 @@ def _is_button(element: Element) -> bool:
     return element.tag in ("button", "input") or element.attributes.get("role") == "button"
 
 
-def _is_else(button: Button, but: str = "") -> bool:
+def _has_other_purpose(button: Button, but: str = "") -> bool:
     """Tell whether one of a button's own names mentions another purpose."""
-    found = {match.group() for match in ELSE.finditer(words(" ".join(_names(button.element))))}
+    found = {match.group() for match in OTHER_PURPOSES.finditer(words(" ".join(_names(button.element))))}
     return bool(found - {but})
 
 

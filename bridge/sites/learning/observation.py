@@ -94,7 +94,7 @@ class Control:
     """A visible element that may be a switch or open a menu, and its state."""
 
     button: Button
-    standing: Mapping[str, str] = field(default_factory=dict)
+    state: Mapping[str, str] = field(default_factory=dict)
     """The attributes that may show its state; `checked` for a checkbox."""
     popup: str = ""
     """Its `aria-haspopup`."""
@@ -110,7 +110,7 @@ class MenuEntry:
     number: int
     name: str
     """Its text, on one line."""
-    standing: Mapping[str, str] = field(default_factory=dict)
+    state: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@
   const SWITCH = CHECKBOX + ", [aria-pressed], [role=switch], [role=checkbox], [aria-checked]";
   const MENU = "button, [role=button], [role=combobox], [aria-haspopup], select, [role=radiogroup]";
   const ENTRY = "[role=option], [role=menuitem], [role=menuitemradio], [role=radio]", PLAIN_ENTRY = "button, li, [data-value]";
-  const standing = element => {
+  const stateOf = element => {
     const found = element.matches(CHECKBOX) ? {checked: String(element.checked)} : {};
     for (const {name, value} of [...element.attributes].slice(0, 40))
       if (/^(aria-(pressed|checked|selected)|data-[\w-]{1,40})$/.test(name) && value.length <= 20) found[name] = value;
@@ -251,11 +251,11 @@
     button: number => all(CLICKABLE).find(one => numbers.get(one) === number) ?? null,
     switches: () => {
       const fields = box ? others(box) : [];
-      const found = all(`${CLICKABLE}, ${SWITCH}`).filter(one => one !== box && isVisible(one) && Object.keys(standing(one)).length);
+      const found = all(`${CLICKABLE}, ${SWITCH}`).filter(one => one !== box && isVisible(one) && Object.keys(stateOf(one)).length);
       return found.slice(0, MOST_LOOKS).map(one => {
         const named = [...(one.labels ?? [])].map(label => label.textContent.trim().slice(0, 200));
         const said = judged(one, fields);
-        return {...said, labels: [...said.labels, ...named], standing: standing(one)};
+        return {...said, labels: [...said.labels, ...named], state: stateOf(one)};
       });
     },
     menus: () => all(MENU).filter(one => one !== box && isVisible(one) && !one.contains(box)).slice(0, MOST_LOOKS).map(one => {
@@ -263,12 +263,12 @@
       return {...said, popup: one.getAttribute("aria-haspopup") ?? "", radios};
     }),
     control: number => all(`${CLICKABLE}, ${SWITCH}, ${MENU}, ${ENTRY}, ${PLAIN_ENTRY}`).find(one => numbers.get(one) === number) ?? null,
-    standing,
+    stateOf,
     beforeMenu: () => { closed = new Set(all(`${ENTRY}, ${PLAIN_ENTRY}`).filter(isVisible)); },
     inGroup: group => { closed = new Set(all(`${ENTRY}, ${PLAIN_ENTRY}`).filter(one => !group.contains(one))); },
     entries: () => entries().map(one => {
       if (!numbers.has(one)) numbers.set(one, ++count);
-      return {...describe(one), number: numbers.get(one), name: (one.innerText ?? "").split(/\s+/).join(" ").trim().slice(0, 200), standing: standing(one)};
+      return {...describe(one), number: numbers.get(one), name: (one.innerText ?? "").split(/\s+/).join(" ").trim().slice(0, 200), state: stateOf(one)};
     }),
     labels: element => [...labels(element), ...[...(element.labels ?? [])].map(one => one.textContent.trim().slice(0, 200)),
       ...[...(element.parentElement?.children ?? [])].filter(one => one !== element && /placeholder/i.test(one.getAttribute("class") ?? "")).map(one => one.textContent.trim().slice(0, 200))],

@@ -99,7 +99,7 @@ class PageWatch:
 
     async def switches(self) -> list[Control]:
         """Return the clickable elements that show a state."""
-        return [Control(_button(one), _texts(one["standing"])) for one in await self.ask("switches") or []]
+        return [Control(_button(one), _texts(one["state"])) for one in await self.ask("switches") or []]
 
     async def menus(self) -> list[Control]:
         """Return the elements that may open a menu, or are a list to choose from."""
@@ -109,7 +109,7 @@ class PageWatch:
     async def entries(self) -> list[MenuEntry]:
         """Return the entries of the menu that was opened since `beforeMenu`, or of the group of `inGroup`."""
         return [
-            MenuEntry(element_of(one), one["number"], str(one["name"]), _texts(one["standing"]))
+            MenuEntry(element_of(one), one["number"], str(one["name"]), _texts(one["state"]))
             for one in await self.ask("entries") or []
         ]
 

@@ -84,14 +84,14 @@ class AnswerState:
 
     def release(self) -> None:
         """Emit the text held back, because the answer is complete."""
-        self._give("thinking", self._thinking.finish().text)
+        self._emit("thinking", self._thinking.finish().text)
         if self._is_withdrawn:
             return
-        given = self._text.finish()
-        if given.is_anew:
-            self._add(Rewritten(given.text))
+        emitted = self._text.finish()
+        if emitted.is_rewrite:
+            self._add(Rewritten(emitted.text))
         else:
-            self._give("text", given.text)
+            self._emit("text", emitted.text)
 
     def finish(self, reason: FinishReason) -> None:
         """Emit the end of the answer."""
@@ -143,12 +143,12 @@ class AnswerState:
             if isinstance(url, str) and url:
                 source = self._sources.add(url, _text(found.get("title")), _text(found.get("snippet")), name)
                 self._sources.name(source.number if name is None else name, source)
-        self._give_sources()
+        self._emit_sources()
 
     def _add_queries(self, match: Match) -> None:
         for query in match.values:
             self._sources.add_query(_text(query))
-        self._give_sources()
+        self._emit_sources()
 
     def _withdraw(self, match: Match) -> None:
         if not self._is_withdrawn:
@@ -163,20 +163,20 @@ class AnswerState:
     def _write(self, kind: Kind, value: str, mode: Mode, key: str) -> None:
         if kind == "thinking":
             changes = self._thinking.changes
-            self._give("thinking", self._thinking.take(value, mode, key).text)
+            self._emit("thinking", self._thinking.take(value, mode, key).text)
             if self._thinking.changes > changes:
                 self._drift.note("thinking differs")
         elif kind == "text" and not self._is_withdrawn:
-            given = self._text.take(value, mode, key)
-            if given.is_anew:
+            emitted = self._text.take(value, mode, key)
+            if emitted.is_rewrite:
                 self._drift.note("text differs")
-                self._add(Rewritten(given.text))
-            elif given.text:
+                self._add(Rewritten(emitted.text))
+            elif emitted.text:
                 if self._thinking.is_holding:
-                    self._give("thinking", self._thinking.release())
-                self._give("text", given.text)
+                    self._emit("thinking", self._thinking.release())
+                self._emit("text", emitted.text)
 
-    def _give(self, kind: Kind, text: str) -> None:
+    def _emit(self, kind: Kind, text: str) -> None:
         if not text:
             return
         if not self._is_open:
@@ -198,7 +198,7 @@ class AnswerState:
             self._is_open = True
             self._out.add(Opened(self._ids.get("conversation"), self._ids.get("message")))
 
-    def _give_sources(self) -> None:
+    def _emit_sources(self) -> None:
         if news := self._sources.news():
             self._add(news)
 

@@ -59,7 +59,7 @@ class ChatPage:
 
     async def ready(self, limit: float) -> None:
         """Wait until the page accepts a prompt, at most `limit` milliseconds; raise what prevents it."""
-        await self._page.come_home(limit)
+        await self._page.wait_for_site(limit)
         self._look_again_at = time.monotonic() + min(PATIENCE, limit / 3000)
         obstacle: Obstacle | None = None
 
@@ -180,16 +180,16 @@ class ChatPage:
         """Return what keeps the page from accepting a prompt now, or None."""
         if await self._signs.seen(self._site.human):
             return Obstacle(HumanNeeded(HUMAN))
-        standing = await self.login.standing()
-        if standing == "out" or (standing == "open" and self.login.looks_out):
-            return Obstacle(LoginRequired(SIGNED_OUT), may_pass=standing == "open")
+        status = await self.login.status()
+        if status == "out" or (status == "open" and self.login.looks_signed_out):
+            return Obstacle(LoginRequired(SIGNED_OUT), may_pass=status == "open")
         await self.dialogs.close()
         composer = self._site.composer
-        if not await self._has_box(is_settled=standing != "open"):
+        if not await self._has_box(is_settled=status != "open"):
             return Obstacle(lacking("composer.box", composer.box), may_pass=True)
         if composer.ready and not await self._page.has((composer.ready,)):
             return Obstacle(lacking("composer.ready", (composer.ready,)), may_pass=True)
-        if standing == "open":
+        if status == "open":
             what = "none of the signs of login.signed_in or login.signed_out was seen"
             return Obstacle(SiteChanged(f"Nothing shows whether the account is signed in: {what}."), may_pass=True)
         return None

@@ -18,7 +18,7 @@ from playwright.async_api import ElementHandle
 from bridge.errors import RequestError, SiteChanged
 from bridge.sites.guarded_page import QUICK, held, retried
 from bridge.sites.prompt_text import is_altered
-from bridge.sites.send_limits import DEAF_TO_ENTER, GONE_AFTER
+from bridge.sites.send_limits import GONE_AFTER, MOST_ENTERS
 from bridge.sites.site_file.composer_box import ComposerBox
 from bridge.sites.site_file.moved_controls import MovedControls
 from bridge.sites.site_file.page_elements import PageElements, waited
@@ -146,8 +146,8 @@ class ComposerSend:
 
     async def _press(self, box: ElementHandle, prompt: str) -> None:
         sending, composer = self.sending, self._composer
-        is_deaf = sending.presses >= DEAF_TO_ENTER and sending.presses % 3 == 0
-        if composer.send == "button" or (is_deaf and composer.send_button):
+        is_futile = sending.presses >= MOST_ENTERS and sending.presses % 3 == 0
+        if composer.send == "button" or (is_futile and composer.send_button):
             # a missing or disabled button appears, or is enabled, once there is text
             is_pressed = await self._page.click(composer.send_button, field="composer.send_button")
             if not is_pressed and self._page.cover_of(composer.send_button) is None:

@@ -84,7 +84,7 @@ class DataDriver(SiteDriver):
         """Open the conversation, or an empty new chat, choose the model, and set the switches."""
         is_locked = False
         is_used = self._is_stale or self._has_files or self.page.url.startswith(NO_DOCUMENT)
-        if is_used or (is_locked := await self._lock.holds()):
+        if is_used or (is_locked := await self._lock.is_locked()):
             await self._chat.load(self._chat.address.new_chat)
             self._is_stale = self._has_files = False
         await self.ready()

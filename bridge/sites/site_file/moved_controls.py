@@ -18,14 +18,14 @@ from playwright.async_api import ElementHandle
 from bridge.printable import as_line
 from bridge.sites.drift import Drift, MovedControl
 from bridge.sites.guarded_page import QUICK, held
-from bridge.sites.learning.moved_button_rules import begins_chat, is_switch, sends, stops, tells
+from bridge.sites.learning.moved_button_rules import begins_chat, is_specific, is_switch, sends, stops
 from bridge.sites.learning.page_watch import PageWatch
 from bridge.sites.learning.selectors import by_looks, is_weak, selectors
 from bridge.sites.learning.text_boxes import text_boxes
 from bridge.sites.site_file.page_elements import ADVICE, PageElements, waited
 from bridge.sites.site_file.page_schema import Composer, Switch
 
-OTHERS_WAKE = 0.2
+ENABLING = 0.2
 """Seconds that a second button has to become enabled with the text as well."""
 BY_ROLE, BY_NAME = "as the only text box for prompts", "by its name"
 BY_TEXT = "by its name beside the text box, where a text enables it"
@@ -63,18 +63,20 @@ class MovedControls:
         """
         async with self._watch() as watch:
             await watch.ask("useBox", box)
-            awake = await waited(lambda: self._senders(watch), QUICK) or set()
-            if not awake:
+            enabled = await waited(lambda: self._senders(watch), QUICK) or set()
+            if not enabled:
                 return self._lacks("composer.send_button", 0)
             await clear()
-            fell_asleep = await waited(lambda: self._fewer(watch, awake), QUICK)
-            asleep, documents = await self._senders(watch), watch.documents
+            was_disabled = await waited(lambda: self._fewer(watch, enabled), QUICK)
+            without_text, documents = await self._senders(watch), watch.documents
             await fill()
-            await waited(lambda: self._more(watch, asleep), QUICK)
-            await asyncio.sleep(OTHERS_WAKE)
-            woken = await self._more(watch, asleep) if fell_asleep and watch.documents == documents else set()
+            await waited(lambda: self._more(watch, without_text), QUICK)
+            await asyncio.sleep(ENABLING)
+            reenabled = (
+                await self._more(watch, without_text) if was_disabled and watch.documents == documents else set()
+            )
             return await self._keep_only(
-                watch, "composer.send_button", self._composer.send_button, woken, BY_TEXT, "send"
+                watch, "composer.send_button", self._composer.send_button, reenabled, BY_TEXT, "send"
             )
 
     async def find_stop_button(self) -> bool:
@@ -108,11 +110,11 @@ class MovedControls:
     async def _senders(self, watch: PageWatch) -> set[int]:
         return {button.number for button in await watch.buttons() if sends(button)}
 
-    async def _fewer(self, watch: PageWatch, awake: set[int]) -> set[int]:
-        return awake - await self._senders(watch)
+    async def _fewer(self, watch: PageWatch, enabled: set[int]) -> set[int]:
+        return enabled - await self._senders(watch)
 
-    async def _more(self, watch: PageWatch, asleep: set[int]) -> set[int]:
-        return await self._senders(watch) - asleep
+    async def _more(self, watch: PageWatch, without_text: set[int]) -> set[int]:
+        return await self._senders(watch) - without_text
 
     async def _has_attribute(self, watch: PageWatch, number: int, name: str) -> bool:
         if (element := await watch.element("button", number)) is None:
@@ -129,7 +131,7 @@ class MovedControls:
             return self._lacks(field, len(found))
         async with held(element):
             said = replace(await watch.described(element), above=())
-            tried = [one for one in (*selectors(said), *by_looks(said)) if tells(one, kind)]
+            tried = [one for one in (*selectors(said), *by_looks(said)) if is_specific(one, kind)]
             return self._keep(field, wanted, await watch.fitting(tried, element), by)
 
     def _lacks(self, field: str, number: int) -> bool:

@@ -178,7 +178,7 @@ class PageElements(GuardedPage):
 
     async def _click_patiently(self, element: ElementHandle) -> bool:
         """Click through Playwright, which waits until the element is not covered and clicks nothing else."""
-        self.stay_home()
+        self.require_site()
         try:
             await element.click(timeout=COVER_LIMIT)
         except PlaywrightTimeout:
@@ -198,7 +198,7 @@ class PageElements(GuardedPage):
             if (element := await self.find(selectors)) is None:
                 return False
             async with held(element):
-                self.stay_home()
+                self.require_site()
                 with suppress(PlaywrightTimeout):
                     await element.hover(timeout=QUICK / 2)
             if await waited(shows, HOVER_LIMIT):

@@ -19,16 +19,16 @@ class PageLock:
         self._is_always_shown = False
         """Whether even an empty chat shows an answer in progress, so that the site file's sign does not show a lock."""
 
-    async def holds(self) -> bool:
+    async def is_locked(self) -> bool:
         """Tell whether the page is locked."""
         if self._is_always_shown:
             self._is_always_shown = await self._composer.is_busy()
             return False
-        return not await self._rests()
+        return not await self._is_idle()
 
     async def judge_empty_chat(self) -> None:
         """Check whether an empty chat that has just been loaded shows an answer in progress, and warn if it does."""
-        if await self._rests():
+        if await self._is_idle():
             return
         self._is_always_shown = True
         self._drift.note("control always shown", "composer", "stop_button")
@@ -37,8 +37,8 @@ class PageLock:
             " is there while the site answers"
         )
 
-    async def _rests(self) -> bool:
-        async def is_at_rest() -> bool:
+    async def _is_idle(self) -> bool:
+        async def is_idle() -> bool:
             return not await self._composer.is_busy()
 
-        return bool(await waited(is_at_rest, QUICK))
+        return bool(await waited(is_idle, QUICK))

@@ -60,7 +60,7 @@ class PageModelMenu:
             if name is None:
                 there = ", ".join(filter(None, found.names)) or "no entry"
                 raise SiteChanged(f"The page's menu has no model {_quoted(wanted)}; it has {there}.")
-            self._page.stay_home()
+            self._page.require_site()
             await set_native_list(element, name, QUICK)
         return True
 

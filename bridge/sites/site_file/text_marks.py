@@ -10,7 +10,7 @@ import regex
 LONGEST_MARK = 200
 """The longest mark, in characters; anything longer counts as text, so that no more than this is held back."""
 
-MOST_INNOCENT = 10_000
+MOST_PLAIN = 10_000
 """The most characters that are remembered as ones with which no mark begins."""
 CONTEXT = re.compile(r"\(\?<[=!]|\\[bBAGKmMZ]|[$^]")
 """Matches the constructs of a pattern that look at the text around the mark."""
@@ -26,7 +26,7 @@ class TextMarks:
         patterns = [f"(?:{pattern})" for pattern in (*([citation] if citation else ()), *strip)]
         self._any = regex.compile("|".join(patterns)) if patterns else None
         self._has_context = any(CONTEXT.search(pattern) for pattern in patterns)
-        self._innocent: set[str] = set()
+        self._plain: set[str] = set()
         self._citation = regex.compile(citation) if citation else None
         self._cite = cite
 
@@ -35,7 +35,7 @@ class TextMarks:
 
         The rest may be the beginning of a mark: the caller must pass it again together with what follows.
         """
-        if self._any is None or self._innocent.issuperset(text) or self._is_innocent(self._any, text):
+        if self._any is None or self._plain.issuperset(text) or self._is_plain(self._any, text):
             return text, len(text)
         said: list[str] = []
         at = 0
@@ -48,13 +48,13 @@ class TextMarks:
             at = end
         return "".join([*said, text[at:]]), len(text)
 
-    def _is_innocent(self, marks: regex.Pattern[str], text: str) -> bool:
+    def _is_plain(self, marks: regex.Pattern[str], text: str) -> bool:
         """Tell whether no mark can begin with any character of the text, and remember those."""
-        if self._has_context or len(self._innocent) > MOST_INNOCENT:
+        if self._has_context or len(self._plain) > MOST_PLAIN:
             return False
-        innocent = [one for one in set(text) - self._innocent if not marks.match(one, partial=True)]
-        self._innocent.update(innocent)
-        return self._innocent.issuperset(text)
+        plain = [one for one in set(text) - self._plain if not marks.match(one, partial=True)]
+        self._plain.update(plain)
+        return self._plain.issuperset(text)
 
     def _instead(self, mark: str, *, is_whole: bool) -> str:
         """Return the replacement for a mark."""

@@ -23,14 +23,14 @@ _MOST_REPETITIONS = 4
 """A piece that comes this often in a row is part of the text that often, not a repetition."""
 
 
-class Given(NamedTuple):
-    """The text to emit: the next piece or, with `is_anew`, the whole text in place of all that was emitted."""
+class Emitted(NamedTuple):
+    """The text to emit: the next piece or, with `is_rewrite`, the whole text in place of all that was emitted."""
 
     text: str
-    is_anew: bool = False
+    is_rewrite: bool = False
 
 
-NOTHING = Given("")
+NOTHING = Emitted("")
 
 
 class TextParts:
@@ -48,7 +48,7 @@ class TextParts:
         # The first `_used` characters of the whole text were emitted, except marks; `_held` is the rest.
         self._used = 0
         self._held = ""
-        self._anew: str | None = None  # the whole text emitted at a change; nothing more is emitted before the end
+        self._rewritten: str | None = None  # the whole text emitted at a change; nothing more is emitted before the end
         self.changes = 0
         """How often the site changed text that was already emitted."""
 
@@ -65,12 +65,12 @@ class TextParts:
         """Return the length of the text in characters."""
         return sum(part.length for part in self._parts.values())
 
-    def take(self, value: str, mode: Mode, key: str = "") -> Given:
+    def take(self, value: str, mode: Mode, key: str = "") -> Emitted:
         """Apply a value of a part, and return the text to emit."""
         part = self._parts.get(key) or self._new_part(key)
-        if mode == "delta" and part is self._last and self._anew is None:
+        if mode == "delta" and part is self._last and self._rewritten is None:
             part.add(value)
-            return self._give(value)
+            return self._emit(value)
         if mode == "auto":
             guess = part.guess(value)
             if guess is None:
@@ -78,13 +78,13 @@ class TextParts:
             mode, value = guess
         return self._write(part, value, mode)
 
-    def finish(self) -> Given:
+    def finish(self) -> Emitted:
         """Return the text held back, because the text is complete."""
         pieces = [self._write(part, value, "cumulative") for part in self._parts.values() if (value := part.undecided)]
-        if self._anew is not None:
+        if self._rewritten is not None:
             whole, _ = self._marks.read(str(self), is_end=True)
-            return NOTHING if whole == self._anew else Given(whole, is_anew=True)
-        return Given("".join(piece.text for piece in pieces) + self.release())
+            return NOTHING if whole == self._rewritten else Emitted(whole, is_rewrite=True)
+        return Emitted("".join(piece.text for piece in pieces) + self.release())
 
     def release(self) -> str:
         """Return the text held back, because another text follows."""
@@ -97,7 +97,7 @@ class TextParts:
             self._last = self._parts[key] = _Part()
         return self._last
 
-    def _write(self, part: _Part, value: str, mode: Mode) -> Given:
+    def _write(self, part: _Part, value: str, mode: Mode) -> Emitted:
         before = part.length
         if mode == "delta":
             part.add(value)
@@ -109,32 +109,32 @@ class TextParts:
             new = value[at:]
         if not new and at == before:
             return NOTHING
-        if self._anew is not None:
+        if self._rewritten is not None:
             return NOTHING
         if part is self._last and at == before:
-            return self._give(new)
+            return self._emit(new)
         return self._change(self._start_of(part) + at)
 
-    def _change(self, position: int) -> Given:
+    def _change(self, position: int) -> Emitted:
         """Return the text to emit after a change at `position`, before which the text is unchanged."""
         if position >= self._used:
-            self._held = self._behind(self._used)
-            return self._give("")
+            self._held = self._text_from(self._used)
+            return self._emit("")
         self.changes += 1
         if not self._is_fixed:
-            self._used, self._held = position, self._behind(position)
-            return self._give("")
-        self._anew, _ = self._marks.read(str(self), is_end=True)
-        return Given(self._anew, is_anew=True)
+            self._used, self._held = position, self._text_from(position)
+            return self._emit("")
+        self._rewritten, _ = self._marks.read(str(self), is_end=True)
+        return Emitted(self._rewritten, is_rewrite=True)
 
-    def _give(self, piece: str) -> Given:
+    def _emit(self, piece: str) -> Emitted:
         text = ready = self._held + piece if self._held else piece
         if self._holds:
             ready = text[: max(0, len(text) - self._holds)]
         said, used = self._marks.read(ready, is_end=False)
         self._used += used
         self._held = text[used:]
-        return Given(said) if said else NOTHING
+        return Emitted(said) if said else NOTHING
 
     def _start_of(self, part: _Part) -> int:
         start = 0
@@ -144,7 +144,7 @@ class TextParts:
             start += one.length
         return start
 
-    def _behind(self, position: int) -> str:
+    def _text_from(self, position: int) -> str:
         """Return the text from `position` on, without reading the rest."""
         missing, found = self.length - position, list[str]()
         for part in reversed(self._parts.values()):

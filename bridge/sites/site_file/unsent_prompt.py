@@ -16,7 +16,7 @@ from bridge.sites.site_file.page_signs import PageSigns
 from bridge.sites.site_file.refusal_rules import RefusalRules
 from bridge.sites.site_file.schema import SiteFile
 
-DEAF = 3
+PRESSES_BEFORE_CHECK = 3
 """The number of presses without a request after which the page's notices are checked for a refusal."""
 MOST_DIALOGS = 5
 """The most JavaScript dialogs that are remembered."""
@@ -44,10 +44,10 @@ class UnsentPrompt:
         sending = composer.sending
         if await self._signs.seen(self._site.human):
             return HumanNeeded("The site asks for a human before it accepts the prompt; nothing was sent.")
-        if not self._site.login.guest and await self._login.is_out():
+        if not self._site.login.guest and await self._login.is_signed_out():
             return LoginRequired("The account is signed out; run `bridge login` for it. Nothing was sent.")
         said = await self.news(sending)
-        if refused := self._told(said, also_unknown=sending.presses > 0 and not is_at_work):
+        if refused := self._refusal_in(said, also_unknown=sending.presses > 0 and not is_at_work):
             return refused
         if sending.presses and await composer.is_replaced():
             return SiteError("The page reloaded itself while it was sending the prompt.", sent=sending.is_taken)
@@ -57,7 +57,7 @@ class UnsentPrompt:
         if sending.is_taken:
             message = f"The page accepted the prompt, but sent no request to {self._site.request.path}: {called}."
             return SiteChanged(message, sent=True)
-        return await self._deaf(sending, called)
+        return await self._never_sends(sending, called)
 
     async def news(self, sending: Sending) -> list[str]:
         """Return the page's messages that appeared since the turn began."""
@@ -65,16 +65,16 @@ class UnsentPrompt:
         return [*(Counter(shown) - Counter(sending.old_notices)).elements(), *self.dialogs]
 
     async def refusal(self, sending: Sending) -> BridgeError | None:
-        """Return the refusal that the page shows after `DEAF` presses without effect, if the site file has a rule."""
-        if sending.presses < DEAF:
+        """Return the refusal that the page shows after several presses without effect, if the site file has a rule."""
+        if sending.presses < PRESSES_BEFORE_CHECK:
             return None
-        return self._told(await self.news(sending), also_unknown=False)
+        return self._refusal_in(await self.news(sending), also_unknown=False)
 
     def refused_call(self, reply: Reply) -> BridgeError | None:
         """Return the error of a refused call of the page, or None."""
         return self._refusals.in_reply(reply, datetime.now(UTC))
 
-    def _told(self, notices: Sequence[str], *, also_unknown: bool) -> BridgeError | None:
+    def _refusal_in(self, notices: Sequence[str], *, also_unknown: bool) -> BridgeError | None:
         """Return the error that the page's messages mean; with `also_unknown` also for an unknown message."""
         for text in notices:
             if refused := self._refusals.on_page(text):
@@ -83,7 +83,7 @@ class UnsentPrompt:
             return SiteBusy(f"The page did not send the prompt, and says: {quote('; '.join(dict.fromkeys(notices)))}")
         return None
 
-    async def _deaf(self, sending: Sending, called: str) -> SiteChanged:
+    async def _never_sends(self, sending: Sending, called: str) -> SiteChanged:
         """Return the error for a page on which no press sends the prompt."""
         composer = self._site.composer
         if not await self._page.has(composer.box):

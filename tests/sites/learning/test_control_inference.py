@@ -170,10 +170,10 @@ def test_a_list_that_the_request_does_not_follow_is_left_out(models: tuple[str, 
     assert found["models"] == []
 
 
-def control(label: str, standing: dict[str, str], popup: str = "", radios: int = 0, **button: Any) -> Control:
+def control(label: str, state: dict[str, str], popup: str = "", radios: int = 0, **button: Any) -> Control:
     element = button.pop("element", Element("button"))
     said = Button(element, labels=(label,), **{"is_beside": True, **button})
-    return Control(said, standing, popup, radios)
+    return Control(said, state, popup, radios)
 
 
 PRESSED = {"aria-pressed": "false"}

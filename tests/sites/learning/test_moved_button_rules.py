@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.sites.learning.moved_button_rules import begins_chat, is_switch, sends, stops, tells
+from bridge.sites.learning.moved_button_rules import begins_chat, is_specific, is_switch, sends, stops
 from bridge.sites.learning.observation import Button, Element
 from bridge.sites.learning.text_boxes import TextBox
 from bridge.sites.site_file.file_edit import with_selectors
@@ -99,8 +99,8 @@ def test_a_switch_is_called_as_such_in_whole() -> None:
 
 def test_only_selectors_that_say_what_a_control_is_are_kept() -> None:
     kept = ("#send", 'button[aria-label="Send"]', 'div[role="button"]:text-is("↑")', "button.send-btn")
-    assert all(tells(one, "send") for one in kept)
-    assert not any(tells(one, "send") for one in ("button.primary", 'button[type="button"]', "button"))
+    assert all(is_specific(one, "send") for one in kept)
+    assert not any(is_specific(one, "send") for one in ("button.primary", 'button[type="button"]', "button"))
 
 
 def box(*labels: str, element: Element | None = None, is_elsewhere: bool = False) -> TextBox:

@@ -264,7 +264,7 @@ async def test_a_composer_that_is_gone_is_named_by_the_error(tmp_path: Path, chr
 
 async def test_a_page_that_nothing_makes_send_says_so_and_what_it_did_call(tmp_path: Path, chromium: Chromium) -> None:
     async with bridge_to(tmp_path, chromium, "deaf.html", SENDS) as run:
-        with pytest.raises(APIStatusError, match="no request to /api/v0/chat/completion came") as caught:
+        with pytest.raises(APIStatusError, match="sent no request to /api/v0/chat/completion") as caught:
             await run.ask("hello")
         assert (caught.value.status_code, caught.value.code) == (502, "site_changed")
 

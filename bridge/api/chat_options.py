@@ -76,7 +76,7 @@ def check_stops(given: Sequence[str], param: str, *, is_list: bool = True) -> tu
     return tuple(filter(None, given))
 
 
-def wish_of(given: str | bool | None) -> bool | None:
+def parse_switch(given: str | bool | None) -> bool | None:
     """Return the value of a switch; an empty word means None."""
     if not isinstance(given, str):
         return given

@@ -50,11 +50,11 @@ class InputRelay:
     """
 
     def __init__(
-        self, page: Page, session: CDPSession, tell: Callable[..., None], find_opened: Look = opened_control
+        self, page: Page, session: CDPSession, to_viewer: Callable[..., None], find_opened: Look = opened_control
     ) -> None:
         self._page = page
         self._session = session
-        self._tell = tell
+        self._to_viewer = to_viewer
         self._find_opened = find_opened
         self._waiting: deque[tuple[InputEvent, MayAct]] = deque()
         self._may_act: MayAct = lambda: True
@@ -161,7 +161,7 @@ class InputRelay:
             return False
         self._control = control
         self._number += 1
-        self._tell("control", id=str(self._number), **control.about)
+        self._to_viewer("control", id=str(self._number), **control.about)
         self._tasks.start(_focus(control))
         return True
 
@@ -172,12 +172,12 @@ class InputRelay:
         try:
             await control.set(choice.options, choice.value)
         except BridgeError:
-            self._tell("notice", level="warn", text="The page did not accept this choice.")
+            self._to_viewer("notice", level="warn", text="The page did not accept this choice.")
 
     async def _copy(self, *, cut: bool) -> None:
         async with within(LIMIT, "The page did not return the selection"):
             text = await selected_text(self._page)
-        self._tell("clipboard", text=text)
+        self._to_viewer("clipboard", text=text)
         if cut and text:
             for kind in ("rawKeyDown", "keyUp"):
                 await self._dispatch("Key", type=kind, key="Delete", code="Delete", windowsVirtualKeyCode=46)

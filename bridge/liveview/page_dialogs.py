@@ -30,10 +30,10 @@ class PageDialogs:
     Without a listener Playwright dismisses dialogs by itself and ignores file choosers.
     """
 
-    def __init__(self, context: BrowserContext, changed: Callable[[], None], tell: Callable[..., None]) -> None:
+    def __init__(self, context: BrowserContext, changed: Callable[[], None], to_viewer: Callable[..., None]) -> None:
         self._context = context
         self._changed = changed
-        self._tell = tell
+        self._to_viewer = to_viewer
         self._open: dict[str, Dialog | FileChooser] = {}
         self._number = 0
         self._tasks = Tasks()
@@ -69,7 +69,7 @@ class PageDialogs:
             return
         if size > LARGEST_UPLOAD:
             text = f"These files have {size / 2**20:.0f} MiB; the limit is {LARGEST_UPLOAD // 2**20} MiB."
-            self._tell("notice", level="warn", text=text)
+            self._to_viewer("notice", level="warn", text=text)
             return
         self._upload, self._bytes = upload, bytearray()
         self.receive(b"")
@@ -125,7 +125,7 @@ class PageDialogs:
             async with within(LIMIT, "The page did not accept the files"):
                 await chooser.set_files(files)
         except BrowserError:
-            self._tell("notice", level="warn", text="The page did not accept these files.")
+            self._to_viewer("notice", level="warn", text="The page did not accept these files.")
 
 
 async def _answered(dialog: Dialog, *, accept: bool, text: str = "") -> None:

@@ -112,7 +112,7 @@ class View:
             before.notice("warn", "Somebody else has taken the controls; you can still watch.")
             self.holder = viewer
         elif before is not viewer:
-            viewer.outbox.tell("taken", idle=int(time.monotonic() - self._active_at))
+            viewer.outbox.send("taken", idle=int(time.monotonic() - self._active_at))
         self.note_activity()
         self.changed()
 
@@ -129,7 +129,7 @@ class View:
     def send_to_holder(self, kind: str, /, **more: Any) -> None:
         """Send a message to the viewer that holds the controls, if any."""
         if self.holder is not None:
-            self.holder.outbox.tell(kind, **more)
+            self.holder.outbox.send(kind, **more)
 
     async def close(self, why: ViewerRefused | ViewerMoved) -> None:
         """Disconnect all viewers, and give the page back."""
@@ -295,6 +295,6 @@ class View:
         for viewer in self._viewers.values():
             is_holder = viewer is self.holder
             controls = "none" if self.holder is None else "other" if not is_holder else "you" if self.visit else "wait"
-            viewer.tell_state({**common, "controls": controls, "ask": question if is_holder and self.visit else None})
+            viewer.send_state({**common, "controls": controls, "ask": question if is_holder and self.visit else None})
             if self._frame is not None and viewer.wants_first:
                 viewer.show(self._frame)

@@ -116,7 +116,7 @@ class Viewer:
             self.wants_first = False
             self.outbox.show(frame)
 
-    def tell_state(self, state: dict[str, Any]) -> None:
+    def send_state(self, state: dict[str, Any]) -> None:
         """Send the view's state unless the viewer has it; disconnect it if the account has moved to another node."""
         if state["about"]["state"] == MOVED:
             self.outbox.end(ViewerMoved("The account is moving to another node."))
@@ -126,7 +126,7 @@ class Viewer:
 
     def notice(self, level: str, text: str) -> None:
         """Send a notice for the person; `level` is `ok` or `warn`."""
-        self.outbox.tell("notice", level=level, text=text)
+        self.outbox.send("notice", level=level, text=text)
 
     async def receive(self, message: str) -> None:
         """Handle a message; see `ViewerChannel.receive`."""

@@ -44,7 +44,7 @@ class Outbox:
         self._frame = frame
         self._more.set()
 
-    def tell(self, kind: str, /, **more: Any) -> None:
+    def send(self, kind: str, /, **more: Any) -> None:
         """Queue a message."""
         self._messages.append(json.dumps({"type": kind, **more}))
         self._more.set()

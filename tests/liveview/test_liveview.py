@@ -142,7 +142,7 @@ async def test_a_slow_viewer_gets_the_newest_picture_and_none_of_those_before() 
 async def test_what_is_said_comes_before_pictures_and_the_last_state_is_enough() -> None:
     outbox = Outbox()
     outbox.show(Frame(b"jpeg", 1, 1))
-    outbox.tell("notice", text="Hello")
+    outbox.send("notice", text="Hello")
     for number in range(3):
         outbox.state({"number": number})
     outbox.end(ViewerRefused("over"))

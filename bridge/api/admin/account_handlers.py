@@ -48,8 +48,8 @@ class Accounts:
         return (
             Operation("GET", PATH, "List the accounts and their states", self.all),
             *(
-                Operation("POST", f"{ONE}/{word}", summary, self._action(act, tell))
-                for word, summary, act, tell in actions
+                Operation("POST", f"{ONE}/{word}", summary, self._action(act, describe))
+                for word, summary, act, describe in actions
             ),
             Operation("POST", f"{ONE}/rename", "Rename the account", self.rename, RenameForm),
             Operation("DELETE", ONE, "Close the account and delete its stored login", self.remove),
@@ -94,11 +94,11 @@ class Accounts:
         return web.Response(body=picture, content_type="image/jpeg")
 
     def _action(
-        self, act: Action, tell: Callable[[Account], str]
+        self, act: Action, describe: Callable[[Account], str]
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
             account = await act(request.match_info["name"])
-            return self._answer(account, tell(account))
+            return self._answer(account, describe(account))
 
         return handle
 

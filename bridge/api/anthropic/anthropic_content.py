@@ -31,7 +31,7 @@ class ContentWriter:
         self._thought = sha256()
         self._queries: dict[str, None] = {}
         self._found: dict[int, Source] = {}
-        self._told: set[int] = set()
+        self._listed: set[int] = set()
         self.searches = 0
         """Number of searches in the blocks."""
 
@@ -39,7 +39,7 @@ class ContentWriter:
         """Note the results of a search; their blocks come before the next piece."""
         if self._shows_search:
             self._queries.update(dict.fromkeys(event.queries))
-            new = (source for source in event.sources if source.number not in self._told)
+            new = (source for source in event.sources if source.number not in self._listed)
             self._found.update((source.number, source) for source in new)
 
     def write(self, piece: Fragment, cited: Sequence[Citation] = ()) -> list[Event]:
@@ -79,7 +79,7 @@ class ContentWriter:
         id_ = f"srvtoolu_{self._id}{self.searches}"
         results = [_result(source) for source in self._found.values()]
         asked = {"query": ", ".join(self._queries)}
-        self._told |= self._found.keys()
+        self._listed |= self._found.keys()
         self._queries, self._found = {}, {}
         events = self._begin("server_tool_use", id=id_, name="web_search", input={})
         events += [self._delta("input_json_delta", partial_json=json.dumps(asked, ensure_ascii=False))]

@@ -13,7 +13,7 @@ from bridge.api.anthropic.anthropic_history import AnthropicMessage, read_histor
 from bridge.api.anthropic.anthropic_tools import ToolFields, is_searching, toolbox, without_effect
 from bridge.api.body_fields import Tokens, given_extras, ignored_names, validated
 from bridge.api.body_size import check_length
-from bridge.api.chat_options import ChatOptions, check_stops, make_request, wish_of
+from bridge.api.chat_options import ChatOptions, check_stops, make_request, parse_switch
 from bridge.api.request_model import Lenient
 from bridge.api.surface import ApiCall, ParsedRequest
 from bridge.errors import RequestError, ThreadNotHeld
@@ -88,7 +88,7 @@ def read(call: ApiCall, settings: ApiSettings) -> AnthropicRequest:
         json=_json_form(asked),
         stop=check_stops(asked.stop_sequences or [], "stop_sequences"),
         max_tokens=asked.max_tokens,
-        thinking=wish_of(asked.thinking.type) if asked.thinking else None,
+        thinking=parse_switch(asked.thinking.type) if asked.thinking else None,
         search=is_searching(asked),
         stream=bool(asked.stream),
         ignored=ignored_names({**_extras(asked), **without_effect(asked)}) + ((BETA,) if BETA in call.headers else ()),

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, FailFast, Field, StrictBool, StrictStr
 
 from bridge.api.body_fields import Tokens, given_extras, ignored_names, validated
 from bridge.api.body_size import check_length
-from bridge.api.chat_options import ChatOptions, check_stops, make_request, wish_of
+from bridge.api.chat_options import ChatOptions, check_stops, make_request, parse_switch
 from bridge.api.gemini.gemini_fields import with_snake_case
 from bridge.api.gemini.gemini_history import GeminiContent, read_contents, system_text, texts
 from bridge.api.gemini.gemini_schema import as_json_schema
@@ -94,7 +94,7 @@ def read_gemini(call: ApiCall, settings: ApiSettings, *, stream: bool = False) -
         json=_json_form(config),
         stop=check_stops(config.stop_sequences or [], f"{CONFIG}.stop_sequences"),
         max_tokens=config.max_output_tokens,
-        thinking=_wish(thinking),
+        thinking=_thinking_switch(thinking),
         search=wants_search(asked),
         stream=stream,
         choices=_choices(config, settings.max_choices),
@@ -139,10 +139,10 @@ def _values(schema: Mapping[str, Any] | None) -> tuple[str, ...]:
     raise RequestError(f"{field} must be a list of texts, one of which is the answer.", param=field)
 
 
-def _wish(config: ThinkingConfig) -> bool | None:
+def _thinking_switch(config: ThinkingConfig) -> bool | None:
     """Return whether the model should think; None for a budget of -1 or no option: the model's name decides."""
     if config.thinking_level and config.thinking_level.upper() != "THINKING_LEVEL_UNSPECIFIED":
-        return wish_of(config.thinking_level)
+        return parse_switch(config.thinking_level)
     if config.thinking_budget is None:
         return True if config.include_thoughts else None
     return None if config.thinking_budget < 0 else config.thinking_budget > 0

@@ -11,7 +11,7 @@ from pydantic import FailFast, Field, StrictBool, StrictFloat, StrictInt, Strict
 
 from bridge.api.body_fields import Switch, Tokens, given_extras, ignored_names
 from bridge.api.body_size import check_length
-from bridge.api.chat_options import ChatOptions, check_stops, make_request, wish_of
+from bridge.api.chat_options import ChatOptions, check_stops, make_request, parse_switch
 from bridge.api.ollama.ollama_history import OllamaMessage, read_images, read_ollama_history, texts
 from bridge.api.request_model import Lenient
 from bridge.api.surface import ApiCall, ParsedRequest
@@ -140,7 +140,7 @@ def _request(
         json=_json_form(asked.format),
         stop=_stop(options),
         max_tokens=options.num_predict,
-        thinking=wish_of(asked.think),
+        thinking=parse_switch(asked.think),
         stream=asked.stream is not False,
         ignored=ignored_names(given_extras(asked) | given_extras(options)),
     )

@@ -13,7 +13,7 @@ from bridge.api.body_fields import validated
 from bridge.api.body_size import check_length
 from bridge.api.http_errors import Failure, dump, error_body
 from bridge.api.openai.chat_completions import DONE, OpenAIChat, name_of, usage_of
-from bridge.api.openai.openai_request import OpenAIRequest, Options, ask_for
+from bridge.api.openai.openai_request import OpenAIRequest, Options, make_openai_request
 from bridge.api.surface import ApiCall, Encoder
 from bridge.chat.prompt import is_blank
 from bridge.chat.tokens.usage import Usage
@@ -48,7 +48,7 @@ class OpenAICompletions(OpenAIChat):
         if is_blank(prompt):
             raise RequestError("The prompt has no text.", param="prompt")
         asked.tools = asked.functions = asked.tool_choice = asked.function_call = None
-        return ask_for(asked, (Message("user", prompt),), call.id, meant, self._settings)
+        return make_openai_request(asked, (Message("user", prompt),), call.id, meant, self._settings)
 
     def encoder(self, request: OpenAIRequest) -> Encoder:
         """Return the encoder of the stream."""

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, FailFast, Field, StrictBool, StrictInt, St
 
 from bridge.api.body_fields import Switch, Tokens, given_extras, ignored_names, validated
 from bridge.api.body_size import check_length
-from bridge.api.chat_options import ChatOptions, check_stops, make_request, wish_of
+from bridge.api.chat_options import ChatOptions, check_stops, make_request, parse_switch
 from bridge.api.openai.openai_history import HistoryTurn, read_history, texts
 from bridge.api.openai.openai_tools import ToolFields, toolbox, without_effect
 from bridge.api.request_model import Lenient
@@ -122,10 +122,10 @@ def read(call: ApiCall, settings: ApiSettings) -> OpenAIRequest:
     asked = validated(Body, call.body)
     meant = call.model(asked.model)
     check_length(texts(asked.messages), meant, "messages")
-    return ask_for(asked, read_history(asked.messages), call.id, meant, settings)
+    return make_openai_request(asked, read_history(asked.messages), call.id, meant, settings)
 
 
-def ask_for(
+def make_openai_request(
     asked: Options,
     messages: tuple[Message, ...],
     id: str,  # noqa: A002
@@ -143,7 +143,7 @@ def ask_for(
         json=_json_form(asked.response_format),
         stop=_stop(asked),
         max_tokens=_most(asked),
-        thinking=next((wish for wish in _wishes(asked) if wish is not None), None),
+        thinking=next((value for value in _thinking_switches(asked) if value is not None), None),
         search=asked.web_search_options is not None,
         conversation=asked.conversation_id,
         stream=bool(asked.stream),
@@ -194,14 +194,14 @@ def _choices(asked: Options, most: int) -> int:
     return count
 
 
-def _wishes(asked: Options) -> Iterator[bool | None]:
+def _thinking_switches(asked: Options) -> Iterator[bool | None]:
     """Yield the values of all fields that switch thinking, the most specific first."""
     how = asked.reasoning or Reasoning()
     template = asked.chat_template_kwargs or TemplateFields()
-    yield wish_of(asked.reasoning_effort)
-    yield wish_of(how.enabled)
-    yield wish_of(how.effort)
-    yield wish_of(asked.thinking.type if isinstance(asked.thinking, Thinking) else asked.thinking)
-    yield wish_of(asked.enable_thinking)
-    yield wish_of(template.thinking)
-    yield wish_of(template.enable_thinking)
+    yield parse_switch(asked.reasoning_effort)
+    yield parse_switch(how.enabled)
+    yield parse_switch(how.effort)
+    yield parse_switch(asked.thinking.type if isinstance(asked.thinking, Thinking) else asked.thinking)
+    yield parse_switch(asked.enable_thinking)
+    yield parse_switch(template.thinking)
+    yield parse_switch(template.enable_thinking)

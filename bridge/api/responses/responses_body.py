@@ -10,7 +10,7 @@ from pydantic import Field, StrictBool, StrictStr
 
 from bridge.api.body_fields import Tokens, given_extras, ignored_names, validated
 from bridge.api.body_size import check_length
-from bridge.api.chat_options import ChatOptions, make_request, wish_of
+from bridge.api.chat_options import ChatOptions, make_request, parse_switch
 from bridge.api.request_model import Lenient
 from bridge.api.responses.responses_echo import ECHOED, echo_fields
 from bridge.api.responses.responses_input import Item, as_items, is_partial, read_items, refuse_trigger, texts_of
@@ -144,7 +144,7 @@ def read(call: ApiCall, settings: ApiSettings, earlier: Sequence[Item] | None = 
         toolbox=tools.toolbox,
         json=_json_form(asked.text),
         max_tokens=asked.max_output_tokens,
-        thinking=wish_of(asked.reasoning.effort) if asked.reasoning else None,
+        thinking=parse_switch(asked.reasoning.effort) if asked.reasoning else None,
         search=tools.search,
         stream=bool(asked.stream),
         ignored=ignored_names({**extras, **without_effect(asked.tools or ())}, HEEDED),

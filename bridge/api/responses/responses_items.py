@@ -13,7 +13,7 @@ from bridge.chat.types import Searched
 from bridge.tool_calls.answer_filter import ToolCall
 
 Event = dict[str, Any]
-Tell = Callable[..., Event]
+ItemEvent = Callable[..., Event]
 """Creates an event from a type and fields, with the place of its item."""
 
 
@@ -22,11 +22,11 @@ class OpenItem(Protocol):
 
     id: str
 
-    def open(self, tell: Tell) -> Iterator[Event]:
+    def open(self, event: ItemEvent) -> Iterator[Event]:
         """Yield the first events."""
         ...
 
-    def close(self, tell: Tell, status: str) -> Iterator[Event]:
+    def close(self, event: ItemEvent, status: str) -> Iterator[Event]:
         """Yield the last events, except the one with the whole item."""
         ...
 
@@ -43,31 +43,31 @@ class MessageItem:
         self._pieces: list[str] = []
         self._annotations: list[dict[str, Any]] = []
 
-    def open(self, tell: Tell) -> Iterator[Event]:
+    def open(self, event: ItemEvent) -> Iterator[Event]:
         """Yield the events of the beginning."""
-        yield tell("response.output_item.added", item={**self.item("in_progress"), "content": []})
-        yield tell("response.content_part.added", content_index=0, part=output_text())
+        yield event("response.output_item.added", item={**self.item("in_progress"), "content": []})
+        yield event("response.content_part.added", content_index=0, part=output_text())
 
-    def add(self, tell: Tell, text: str, cited: Sequence[Citation]) -> Iterator[Event]:
+    def add(self, event: ItemEvent, text: str, cited: Sequence[Citation]) -> Iterator[Event]:
         """Yield the events of a piece of text and of its citations."""
         self._pieces.append(text)
-        yield tell("response.output_text.delta", content_index=0, delta=text, logprobs=[])
+        yield event("response.output_text.delta", content_index=0, delta=text, logprobs=[])
         for citation in cited:
             annotation = _annotation(citation, self._start)
             number = len(self._annotations)
             self._annotations.append(annotation)
-            yield tell(
+            yield event(
                 "response.output_text.annotation.added",
                 content_index=0,
                 annotation_index=number,
                 annotation=annotation,
             )
 
-    def close(self, tell: Tell, status: str) -> Iterator[Event]:
+    def close(self, event: ItemEvent, status: str) -> Iterator[Event]:
         """Yield the events of the end."""
         part = self.item(status)["content"][0]
-        yield tell("response.output_text.done", content_index=0, text=part["text"], logprobs=[])
-        yield tell("response.content_part.done", content_index=0, part=part)
+        yield event("response.output_text.done", content_index=0, text=part["text"], logprobs=[])
+        yield event("response.content_part.done", content_index=0, part=part)
 
     def item(self, status: str) -> Item:
         """Return the message."""
@@ -82,21 +82,21 @@ class ReasoningItem:
         self.id, self._encrypted = id, encrypted
         self._pieces: list[str] = []
 
-    def open(self, tell: Tell) -> Iterator[Event]:
+    def open(self, event: ItemEvent) -> Iterator[Event]:
         """Yield the events of the beginning."""
-        yield tell("response.output_item.added", item={"id": self.id, "type": "reasoning", "summary": []})
-        yield tell("response.reasoning_summary_part.added", summary_index=0, part=summary_text())
+        yield event("response.output_item.added", item={"id": self.id, "type": "reasoning", "summary": []})
+        yield event("response.reasoning_summary_part.added", summary_index=0, part=summary_text())
 
-    def add(self, tell: Tell, text: str) -> Iterator[Event]:
+    def add(self, event: ItemEvent, text: str) -> Iterator[Event]:
         """Yield the event of a piece."""
         self._pieces.append(text)
-        yield tell("response.reasoning_summary_text.delta", summary_index=0, delta=text)
+        yield event("response.reasoning_summary_text.delta", summary_index=0, delta=text)
 
-    def close(self, tell: Tell, status: str) -> Iterator[Event]:
+    def close(self, event: ItemEvent, status: str) -> Iterator[Event]:
         """Yield the events of the end."""
         text = "".join(self._pieces)
-        yield tell("response.reasoning_summary_text.done", summary_index=0, text=text)
-        yield tell("response.reasoning_summary_part.done", summary_index=0, part=summary_text(text))
+        yield event("response.reasoning_summary_text.done", summary_index=0, text=text)
+        yield event("response.reasoning_summary_part.done", summary_index=0, part=summary_text(text))
 
     def item(self, status: str) -> Item:
         """Return the reasoning; its encrypted content is only a digest, because it is not needed again."""
@@ -120,15 +120,15 @@ class SearchItem:
         self._queries |= dict.fromkeys(searched.queries)
         self._urls |= dict.fromkeys(source.url for source in searched.sources)
 
-    def open(self, tell: Tell) -> Iterator[Event]:
+    def open(self, event: ItemEvent) -> Iterator[Event]:
         """Yield the events of the beginning."""
-        yield tell("response.output_item.added", item=self.item("in_progress"))
-        yield tell("response.web_search_call.in_progress")
-        yield tell("response.web_search_call.searching")
+        yield event("response.output_item.added", item=self.item("in_progress"))
+        yield event("response.web_search_call.in_progress")
+        yield event("response.web_search_call.searching")
 
-    def close(self, tell: Tell, status: str) -> Iterator[Event]:
+    def close(self, event: ItemEvent, status: str) -> Iterator[Event]:
         """Yield the event of the end."""
-        yield tell("response.web_search_call.completed")
+        yield event("response.web_search_call.completed")
 
     def item(self, status: str) -> Item:
         """Return the search."""
@@ -160,15 +160,15 @@ class CallItem:
         if offered is not None and offered.namespace:
             self._name["namespace"] = offered.namespace
 
-    def open(self, tell: Tell) -> Iterator[Event]:
+    def open(self, event: ItemEvent) -> Iterator[Event]:
         """Yield the events of the beginning, and the text of the call."""
-        yield tell("response.output_item.added", item={**self.item("in_progress"), self._field: ""})
-        yield tell(f"response.{self._kind}_{self._field}.delta", delta=self._text)
+        yield event("response.output_item.added", item={**self.item("in_progress"), self._field: ""})
+        yield event(f"response.{self._kind}_{self._field}.delta", delta=self._text)
 
-    def close(self, tell: Tell, status: str) -> Iterator[Event]:
+    def close(self, event: ItemEvent, status: str) -> Iterator[Event]:
         """Yield the event of the end."""
         name = {} if self._is_custom else {"name": self._name["name"]}
-        yield tell(f"response.{self._kind}_{self._field}.done", **name, **{self._field: self._text})
+        yield event(f"response.{self._kind}_{self._field}.done", **name, **{self._field: self._text})
 
     def item(self, status: str) -> Item:
         """Return the call."""

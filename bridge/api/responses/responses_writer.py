@@ -100,7 +100,7 @@ class ResponseWriter:
         if not isinstance(self._open, ReasoningItem):
             yield from self._begin(ReasoningItem(self._id("rs"), encrypted=self._request.dialect.encrypted))
         if isinstance(item := self._open, ReasoningItem):
-            yield from item.add(self._tell, text)
+            yield from item.add(self._item_event, text)
 
     def _say(self, text: str) -> Iterator[Event]:
         if not isinstance(self._open, MessageItem):
@@ -108,7 +108,7 @@ class ResponseWriter:
         self._length += len(text)
         cited, self._cited = self._presenter.citations[self._cited :], len(self._presenter.citations)
         if isinstance(item := self._open, MessageItem):
-            yield from item.add(self._tell, text, cited)
+            yield from item.add(self._item_event, text, cited)
 
     def _search(self, searched: Searched) -> Iterator[Event]:
         if self._is_silent:
@@ -121,14 +121,14 @@ class ResponseWriter:
     def _begin(self, item: OpenItem) -> Iterator[Event]:
         yield from self._end_item("completed")
         self._open = item
-        yield from item.open(self._tell)
+        yield from item.open(self._item_event)
 
     def _end_item(self, status: str) -> Iterator[Event]:
         if (item := self._open) is None:
             return
-        yield from item.close(self._tell, status)
+        yield from item.close(self._item_event, status)
         whole = item.item(status)
-        yield self._tell("response.output_item.done", item=whole)
+        yield self._item_event("response.output_item.done", item=whole)
         self._open = None
         self._output.append(whole)
 
@@ -149,7 +149,7 @@ class ResponseWriter:
         number, self._number = self._number, self._number + 1
         return {"type": kind, "sequence_number": number, **fields}
 
-    def _tell(self, kind: str, /, **fields: Any) -> Event:
+    def _item_event(self, kind: str, /, **fields: Any) -> Event:
         """Return an event about the open item."""
         place: dict[str, Any] = {"output_index": len(self._output)}
         if "item" not in fields:

@@ -60,7 +60,7 @@ class Checker:
             try:
                 self._validator.validate(value)
             except ValidationError as error:
-                return _told(error)
+                return _description(error)
         return "$: the value is not valid against the schema"
 
 
@@ -74,7 +74,7 @@ def clean(value: Any) -> Any:
     return value
 
 
-def _told(error: ValidationError) -> str:
+def _description(error: ValidationError) -> str:
     inner = _plainest(error)
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in inner.instance_path)
     return f"${path}: {inner.message[:WORDS]}"

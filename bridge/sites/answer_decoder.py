@@ -46,7 +46,7 @@ class Decoder(ABC):
 
     @abstractmethod
     def begin(self, response: PageResponse) -> None:
-        """Start a response; judge its status and content type."""
+        """Start a response; raise if its status or content type is an error."""
 
     def select(self, response: PageResponse) -> None:  # noqa: B027
         """Switch back to a response that began before another one and is still open."""

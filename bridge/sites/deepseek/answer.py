@@ -58,24 +58,24 @@ class Answer:
 
     @property
     def message(self) -> Mapping[str, Any]:
-        """The message as the site's patches have made it, empty before the first snapshot."""
+        """Return the message with all patches applied; empty before the first snapshot."""
         root = self._tree.root
         response = root.get("response") if isinstance(root, dict) else None
         return response if isinstance(response, dict) else {}
 
     @property
     def status(self) -> str:
-        """The site's status of the answer: WIP, INCOMPLETE, FINISHED, CONTENT_FILTER, ..."""
+        """Return the site's status of the answer: WIP, INCOMPLETE, FINISHED, CONTENT_FILTER, ..."""
         return text_of(self.message.get("status")) or "WIP"
 
     @property
     def text(self) -> str:
-        """The answer so far, as the site writes it."""
+        """Return the answer so far, as the site writes it."""
         return str(self._text)
 
     @property
     def thinking(self) -> str:
-        """The reasoning so far."""
+        """Return the reasoning so far."""
         return str(self._thinking)
 
     def restart(self) -> None:

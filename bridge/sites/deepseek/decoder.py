@@ -63,17 +63,17 @@ class DeepSeekDecoder(DeferredErrorDecoder):
 
     @property
     def status(self) -> str:
-        """The site's status of the answer: WIP, INCOMPLETE, FINISHED, CONTENT_FILTER, ..."""
+        """Return the site's status of the answer: WIP, INCOMPLETE, FINISHED, CONTENT_FILTER, ..."""
         return self._answer.status
 
     @property
     def number(self) -> str | None:
-        """The id of the answer's message, once the site has sent it."""
+        """Return the id of the answer's message, or None before the site has sent it."""
         return self._answer.number
 
     @property
     def goes_on(self) -> bool:
-        """Whether the page will request the rest of the answer by itself."""
+        """Tell whether the page will request the rest of the answer by itself."""
         return self._resumes or bool(self._answer.message.get("auto_continue"))
 
     def begin(self, response: PageResponse) -> None:

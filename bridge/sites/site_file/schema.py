@@ -33,7 +33,7 @@ class SiteModel(Entry):
     aliases: tuple[str, ...] = Field((), description="further names that clients have as presets")
     thinking: bool = Field(False, description="whether the name itself requests thinking")
     choice: str | tuple[str, ...] = Field(
-        (), description="the page's own name of it, chosen in [model_menu]; one for each language of the page"
+        (), description="the page's own name of it, chosen in [model_menu]; several if that depends on the language"
     )
     wire: tuple[str, ...] = Field((), description="the values that request.model may have; empty: any")
     context: int | None = Field(None, gt=0, description="size of its context, in tokens")

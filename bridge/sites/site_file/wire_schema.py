@@ -138,7 +138,7 @@ class Answer(Entry):
         " does: only text is a sign of life, and an end before it may belong to the previous chat",
     )
     end_markers: tuple[str, ...] = Field(("[DONE]",), description="payloads that end the answer and are not documents")
-    dedupe: Path | None = Field(None, description="a rising number; a frame without a greater one is dropped")
+    dedupe: Path | None = Field(None, description="a rising number; a frame whose number is not greater is dropped")
     holds: int = Field(0, ge=0, le=4096, description="characters at the end that the site is known to rewrite")
     ends_on_close: bool = Field(False, description="whether the end of the response is the proper end of the answer")
     then_wait: float = Field(0.0, ge=0, le=10, description="seconds after the end in which an error may follow")
@@ -174,7 +174,7 @@ class Refusal(Entry):
     page_text: Pattern | None = Field(None, description="text of a notice on the page")
     message: Path | None = Field(None, description="where the site's own message is")
     retry_after: float | None = Field(None, ge=0, le=86400, description="seconds until the account may try again")
-    until: Path | None = Field(None, description="where the time of that is, in (milli)seconds since 1970")
+    until: Path | None = Field(None, description="where the time of the next try is, in (milli)seconds since 1970")
 
     @model_validator(mode="after")
     def _has_condition(self) -> Self:

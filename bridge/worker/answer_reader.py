@@ -1,6 +1,6 @@
 """Reads one turn's answer: parts of the network traffic in, events out, and a limit for every wait.
 
-An answer may come in several responses. Where it broke off at its budget, the page is asked to go on.
+An answer may come in several responses. If it broke off at its length limit, the page is made to continue it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from bridge.sites.contract import Decoder
 from bridge.telemetry import Timeline
 
 RESUME_LIMIT = 5.0
-"""Seconds that the page gets to go on with another response after one that did not finish the answer."""
+"""Seconds in which the page must continue with another response after one that did not finish the answer."""
 RECONNECT_LIMIT = 10.0
-"""The same for the browser, which connects an `EventSource` again after three seconds, or what the site says."""
+"""The same for the browser, which reconnects an `EventSource` after three seconds, or as the site tells it."""
 
 CUT = Finish("length")
 EARLY = "the site ended its response before the answer was over"
@@ -35,10 +35,10 @@ GoOn = Callable[[], Awaitable[bool]]
 async def read_answer(
     exchange: Exchange, decoder: Decoder, limits: TurnSettings, timeline: Timeline, go_on: GoOn | None = None
 ) -> AsyncGenerator[ChatEvent]:
-    """Yield the answer's events up to `Finish`; raise the `SiteError` that the site's answer or silence means.
+    """Yield the answer's events up to `Finish`; raise a `SiteError` for a refusal, a broken answer or silence.
 
-    `go_on` makes the page continue an answer that broke off at its budget, and tells whether it could. What then
-    refuses or breaks the continuation is raised after `Finish`: the client has all that was written.
+    `go_on` makes the page continue an answer that broke off at its length limit, and tells whether it could. An error
+    of the continuation is raised after `Finish`, as the client has all that was written.
     """
     parts, continued = _Parts(exchange, limits), 0
     responses = _Responses(decoder, timeline)
@@ -60,14 +60,14 @@ async def read_answer(
             if isinstance(event, Finish):
                 return
         else:
-            if decoder.patience != 0:  # else it has an error of its own to raise
+            if decoder.patience != 0:  # else the decoder raises its own error
                 parts.judge(part)
 
 
 def placed(event: ChatEvent, conversation: str | None, *, names_answers: bool = True) -> ChatEvent:
-    """Return an event with the id of its conversation, where the request had that; else the answer brings it.
+    """Return an event with the id of its conversation from the request, if it had one; else from the answer.
 
-    An answer that the site has no id for gets one, by which a conversation is known that has gone on since.
+    An answer without an id of the site gets one, so that a later continuation of the conversation can be detected.
     """
     if not isinstance(event, Opened):
         return event
@@ -76,7 +76,7 @@ def placed(event: ChatEvent, conversation: str | None, *, names_answers: bool = 
 
 
 class _Parts:
-    """The parts of the turn's traffic; knows how long the next one may take, and what its absence means."""
+    """The parts of the turn's traffic, with the limit for the next one and the error if it does not come."""
 
     def __init__(self, exchange: Exchange, limits: TurnSettings) -> None:
         self._exchange = exchange
@@ -86,9 +86,9 @@ class _Parts:
         self._deadline = self._clock() + limits.total
         self._patience = limits.first_byte
         self._since = self._clock()
-        """When there was the last sign that the answer goes on."""
+        """When the last sign came that the answer continues."""
         self._ends_at: float | None = None
-        """Until when an error may follow an answer that is over but for that."""
+        """Until when an error may follow an answer that is otherwise complete."""
         self._broken: str | None = None
         self._kept: Part | None = None
 
@@ -113,7 +113,7 @@ class _Parts:
         return part
 
     async def next_within(self, patience: float | None) -> Part | None:
-        """Return the next part; None where an answer that is over but for an error has got none of that in time."""
+        """Return the next part; None if the answer is complete and no error has followed within `patience` seconds."""
         if patience is None:
             self._ends_at = None
             return await self.next()
@@ -126,7 +126,7 @@ class _Parts:
             return None
 
     async def decoded(self, responses: _Responses, part: Part | None) -> Sequence[ChatEvent]:
-        """Return the events that a part completes; after a refusal the page may repeat its prompt, on some sites."""
+        """Return the events that a part completes; on some sites, the page may repeat its prompt after a refusal."""
         try:
             events = responses.decode(part)
         except SiteError:
@@ -138,12 +138,12 @@ class _Parts:
         return events
 
     def judge(self, part: Part | None) -> None:
-        """Raise why the answer is over without `Finish`, after a part with which it must end."""
+        """Raise a `SiteError` if a part must be the last one, as the answer has ended without `Finish`."""
         if isinstance(part, ResponseEnded) and part.is_final:
             raise SiteError(f"The answer broke off: {part.failure or EARLY}.")
 
     async def go_on(self, press: GoOn) -> bool:
-        """Let the cut answer's response end, and the page go on with another one; tell whether it does."""
+        """Wait for the end of a cut answer's response, make the page continue it, and tell whether it does."""
         try:
             self._wait(RESUME_LIMIT)
             while self._exchange.open_responses:
@@ -157,7 +157,7 @@ class _Parts:
             return False
 
     async def _next_response(self, limit: float) -> bool:
-        """Leave out what is left of the response before; tell whether another one begins."""
+        """Skip the rest of the current response; tell whether another one begins."""
         self._wait(limit)
         with suppress(SiteError):
             while not isinstance(part := await self.next(), PageResponse):
@@ -166,7 +166,7 @@ class _Parts:
         return self._kept is not None
 
     def _wait(self, patience: float) -> None:
-        """Wait so many seconds from now for the next part."""
+        """Set the limit for the next part to `patience` seconds from now."""
         self._since, self._patience = self._clock(), patience
 
     def _too_long(self) -> SiteError:
@@ -178,17 +178,17 @@ class _Parts:
 
 
 class _Responses:
-    """Gives the parts of responses, some of which may be open at a time, to the decoder."""
+    """The responses of an answer, several of which may be open at a time; passes their parts to the decoder."""
 
     def __init__(self, decoder: Decoder, timeline: Timeline) -> None:
         self._decoder = decoder
         self._timeline = timeline
         self._open: dict[int, PageResponse] = {}
         self.current = 0
-        """The number of the response that was read last."""
+        """The number of the last response that was read."""
 
     def decode(self, part: Part | None) -> Sequence[ChatEvent]:
-        """Return the events that a part completes, or that it completes that none has come."""
+        """Return the events that a part completes, or for None, those that the end of the wait completes."""
         if part is None:
             return self._decoder.expired()
         self._select(part.number)
@@ -205,7 +205,7 @@ class _Responses:
                 return self._decoder.end()
             case ResponseEnded():
                 self._open.pop(part.number, None)
-                return ()  # the page may pick the answer up again with another request
+                return ()  # the page may resume the answer with another request
             case _:
                 assert_never(part)
 
@@ -224,9 +224,9 @@ def _mark(timeline: Timeline, event: ChatEvent) -> None:
 
 
 def _failure(part: Part, *, is_separate: bool) -> str | None:
-    """Return how the answer has broken off, if the part says so and no other one follows.
+    """Return how the answer broke off, if a part shows that and no other one follows.
 
-    What comes separately does not end with one of its responses, nor where the page itself has given one up.
+    A separate answer does not end with one of its responses, nor when the page itself gives one up.
     """
     match part:
         case ResponseEnded(None):

@@ -1,6 +1,6 @@
-"""What an operator needs to see why the page is not what the driver knows, as a folder of files for them alone.
+"""Writes diagnostic bundles: folders of files that show an operator why a page is not as the driver expects.
 
-It holds the page's picture without what people wrote, its outline without texts, its requests without contents.
+A bundle holds a screenshot with user content masked, an outline without texts, and the requests without contents.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from bridge.storage.atomic import write_file
 from bridge.worker.page_session import Session
 
 KEPT = 10
-"""How many bundles are kept."""
+"""Most bundles that are kept, the latest ones."""
 PICTURE_LIMIT = 5_000
-"""Milliseconds that a picture of the page may take."""
+"""Milliseconds that a screenshot may take."""
 OUTLINE = """() => {
   const KEPT = new RegExp("^(role|type|class|id|disabled|hidden|readonly|tabindex|data-.*"
     + "|aria-(pressed|checked|disabled|expanded|hidden|modal|selected|busy))$");
@@ -46,11 +46,11 @@ OUTLINE = """() => {
   walk(document.documentElement, 0);
   return lines.join("\\n") + "\\n";
 }"""
-"""Tags with their roles, classes and states; no text, no value, nothing that could be a name or an address."""
+"""Returns tags with their roles, classes and states, but no text, no value, and no possible name or address."""
 
 
 async def write_bundle(session: Session, folder: Path, account: str, reason: str) -> Path:
-    """Write a bundle into a new folder below `folder` and return it; what cannot be had is left out."""
+    """Write a bundle into a new folder in `folder`, and return it; files that cannot be made are left out."""
     contents: dict[str, bytes] = {}
     missing: dict[str, str] = {}
     for name, read in (("outline.txt", _outline), ("screenshot.png", _picture), ("network.txt", _network)):

@@ -1,4 +1,4 @@
-"""Stops generation on the site once a chat has ended, and what an earlier run has left generating."""
+"""Stops generation on the site once a chat has ended, and answers that an earlier run has left generating."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ from bridge.tasks import Tasks
 from bridge.worker.page_session import Session
 
 REST = 0.3
-"""Seconds for which a page must show no answer any more before its response counts as one that only stays open."""
+"""Seconds without a visible answer after which a page's response counts as one that only stays open."""
 STOP_AGAIN = 0.5
-"""Seconds after which the stop button is pressed again."""
+"""Seconds between two presses of the stop button."""
 LOOK_AGAIN = 0.05
-"""Seconds between two looks at a page whose answer comes separately."""
+"""Seconds between two checks of a page with a separate answer."""
 LOOK_LIMIT = 5.0
 TELL_LIMIT = 2.0
-"""Seconds that the site gets to answer what the page told it when stop was pressed."""
+"""Seconds that the site has to answer the page's request to stop."""
 RESUME_WITHIN = 2.0
-"""Seconds after which a page that shows an old conversation would have resumed an answer that is still generated."""
+"""Seconds within which a page that opens an old conversation resumes an answer that is still generated."""
 
 
 def grace_after(error: BridgeError, limits: TurnSettings) -> float:
-    """Return the seconds that the site gets to end its response by itself after `error`.
+    """Return the seconds that the site has to end its response by itself after `error`.
 
-    The site ends what it refused. It does not know of what ended the chat on our side, and goes on with an answer that
-    it only writes too slowly.
+    The site ends a response that it refused. It does not know of errors on the bridge's side, and continues an answer
+    that is only too slow.
     """
     is_refusal = isinstance(error, SiteError) and not isinstance(error, SiteTimeout)
     return limits.end if is_refusal else 0.0
 
 
 class GenerationStopper:
-    """Stops generation on the site once a chat of one account has ended, and knows where it may still go on.
+    """Stops generation on the site once a chat of one account has ended, and records where it may still continue.
 
-    That is kept in the file `kept`, and by the ownership: a bridge that is killed stops nothing; the next start does,
-    or the next owner.
+    The record is in the file `kept`, and in the ownership: after a killed bridge, its next start or the next owner
+    stops the generation.
     """
 
     def __init__(
@@ -64,14 +64,14 @@ class GenerationStopper:
         self._tasks = Tasks()
 
     def begun(self, conversation: str) -> None:
-        """Note that the site generates in the conversation."""
+        """Record that the site generates in the conversation."""
         self._tasks.start(self._unfinished.add(conversation))
 
     async def stopped(self, session: Session, exchange: Exchange, grace: float) -> None:
-        """Return when the site generates no more; after `grace` seconds press the page's stop button until it does not.
+        """Wait until the site has stopped generating; after `grace` seconds, press the page's stop button.
 
-        Where it does not stop, the page is given up. A client that leaves in the meantime does not end this: the task
-        ends by itself within its limits, and the chat waits for it, because the page is busy until then.
+        If it does not stop, give up the page. A client that leaves meanwhile does not end this: the task ends within
+        its limits, and the chat waits for it, because the page is busy until then.
         """
         stopping = self._tasks.start(self._stop(session, exchange, grace))
         try:
@@ -80,11 +80,11 @@ class GenerationStopper:
             try:
                 await asyncio.wait({stopping})
             except asyncio.CancelledError:
-                self._give_up(BrowserError("The page was left in the middle of an answer."))
+                self._give_up(BrowserError("The page was abandoned in the middle of an answer."))
             raise
 
     async def stop_leftovers(self, session: Session) -> None:
-        """Stop what an earlier run has left generating, or an earlier owner."""
+        """Stop the answers that an earlier run or an earlier owner has left generating."""
         for conversation in await self._unfinished.load(self._ownership().left_generating):
             await stop_leftover(session, conversation, self._limits)
             await self._unfinished.remove(conversation)
@@ -101,9 +101,10 @@ class GenerationStopper:
 
 
 async def stop_generation(session: Session, exchange: Exchange, grace: float, limit: float) -> None:
-    """Give the site `grace` seconds to end by itself, then press stop until it has; `BrowserError` after `limit`.
+    """Wait `grace` seconds for the site to end by itself, then press stop until it has.
 
-    A response that stays open is over once its answer is, or stop was pressed, and the page shows that it is at rest.
+    Raise `BrowserError` after `limit` seconds. A response that stays open counts as ended once its answer has ended or
+    stop was pressed, and the page shows no more generation.
     """
     try:
         await _ended_by_itself(session, exchange, grace)
@@ -118,7 +119,7 @@ async def stop_generation(session: Session, exchange: Exchange, grace: float, li
 
 
 async def stop_leftover(session: Session, conversation: str, limits: TurnSettings) -> None:
-    """Stop the answer that an earlier run has left generating in a conversation: the page resumes it, then stops it."""
+    """Stop an answer that an earlier run has left generating: the page resumes it, then stops it."""
     with session.interceptor.exchange(partial(session.driver.resume_mismatches, conversation)) as exchange:
         try:
             session.may_act()
@@ -129,21 +130,21 @@ async def stop_leftover(session: Session, conversation: str, limits: TurnSetting
             await stop_generation(session, exchange, 0, limits.stop)
             logger.info("Stopped an answer that an earlier run had left behind")
         except (ConversationGone, TimeoutError):
-            pass  # nothing is being written there
+            pass  # no answer is being generated there
         except BrowserError as error:
             logger.warning("An answer that an earlier run had left behind could not be stopped: {}", error.message)
 
 
 async def _press_stop(session: Session, exchange: Exchange, limit: float) -> None:
     session.may_act()
-    with suppress(PageMovedOn):  # a page that draws itself again with each word: it is pressed again
+    with suppress(PageMovedOn):  # a page that re-renders with each word; stop is pressed again
         async with within(limit, "The stop button could not be pressed"), session.window.restored():
             await session.driver.stop()
     await _ended(session, exchange, STOP_AGAIN)
 
 
 async def _told(session: Session, before: int) -> None:
-    """Return when the site has answered what the page told it since: one that is closed earlier may tell it nothing."""
+    """Wait until the site has answered the page's requests since `before`: closing the page earlier could drop them."""
     with suppress(TimeoutError):
         async with asyncio.timeout(TELL_LIMIT):
             while session.request_log.is_telling(before):
@@ -151,7 +152,7 @@ async def _told(session: Session, before: int) -> None:
 
 
 async def _is_generating(session: Session, exchange: Exchange) -> bool:
-    """Tell whether the site is still at the answer; where that comes separately, only the page can tell."""
+    """Tell whether the site still generates; only the page can tell for a separate answer."""
     if exchange.is_lost or not exchange.passed:
         return False
     if exchange.open_responses:
@@ -166,7 +167,7 @@ async def _is_generating(session: Session, exchange: Exchange) -> bool:
 
 
 async def _is_at_rest(session: Session) -> bool:
-    """Tell whether the page shows no answer any more: then its response only stays open, as some sites leave theirs."""
+    """Tell whether the page shows no generation, so that its response only stays open, as on some sites."""
     try:
         async with within(LOOK_LIMIT, "The page did not tell whether it generates"):
             return await session.driver.is_generating() is False
@@ -175,7 +176,7 @@ async def _is_at_rest(session: Session) -> bool:
 
 
 async def _ended_by_itself(session: Session, exchange: Exchange, grace: float) -> None:
-    """Return when the site is not at the answer any more, or only leaves its response open; after `grace` seconds."""
+    """Wait until the site has stopped generating, or only leaves its response open; at most `grace` seconds."""
     clock = asyncio.get_running_loop().time
     end, rested = clock() + grace, False
     while (left := end - clock()) > 0:
@@ -189,7 +190,7 @@ async def _ended_by_itself(session: Session, exchange: Exchange, grace: float) -
 
 
 async def _ended(session: Session, exchange: Exchange, limit: float) -> None:
-    """Return when the site is not at the answer any more, or after `limit` seconds."""
+    """Wait until the site has stopped generating, at most `limit` seconds."""
     with suppress(TimeoutError):
         async with asyncio.timeout(limit):
             await exchange.quiet()

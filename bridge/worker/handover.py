@@ -1,4 +1,4 @@
-"""Hands an open page over to a person, and takes it back when the person leaves or has solved what the site asked."""
+"""Hands an open page over to a person, and takes it back when the person leaves or has solved the site's check."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bridge.worker.page_loss import PageLoss
 from bridge.worker.page_session import Session
 
 LOOK_EVERY = 0.5
-"""Seconds between two looks at whether the person is done."""
+"""Seconds between two checks whether the person is done."""
 
 
 async def hand_over_page(
     session: Session, visit: Visit, lost: PageLoss, limit: float, ready: Callable[[], Awaitable[None]]
 ) -> None:
-    """Return when the page is the account's again and `ready`; raise why it is not, or why it was lost."""
+    """Hand over the page and wait until the account has it back and `ready`; raise why it is not, or was lost."""
     try:
         async with session.visited():
             visit.began.set()
@@ -28,7 +28,7 @@ async def hand_over_page(
         if not visit.is_solved:
             if visit.stays_parked:
                 raise BridgeError("The person has left the page as it was.")
-            await session.renew(limit)  # whatever was begun there is gone with the page
+            await session.renew(limit)  # the new page drops whatever the person began
         await ready()
     except BridgeError as error:
         visit.end(error if lost.happened else None)
@@ -38,7 +38,7 @@ async def hand_over_page(
 
 
 async def looks_ready(session: Session, limit: float) -> bool:
-    """Tell whether the page takes prompts; whatever stands in the way is a person's to solve."""
+    """Tell whether the page accepts prompts; a person must solve whatever prevents it."""
     try:
         async with within(limit, "The page was not ready"):
             await session.driver.ready()

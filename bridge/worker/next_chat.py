@@ -1,29 +1,29 @@
-"""What the next chat of an account will probably be, so that the page can be prepared for it while it is idle."""
+"""Predicts the next chat of an account, so that its idle page can be prepared for it."""
 
 from __future__ import annotations
 
 from bridge.sites.contract import Turn
 
 PATTERN = 2
-"""After so many new conversations one after the other the next chat is expected to begin one, too."""
+"""Consecutive new conversations after which the next chat is expected to start one, too."""
 
 
 class NextChat:
-    """Expects what the last chats were: a new conversation, with the switches of the last one."""
+    """The prediction: a new conversation if the last chats were such, with the switches of the last one."""
 
     def __init__(self) -> None:
         self.expected = Turn("")
         """The turn without its prompt."""
         self.is_prepared = False
-        """Whether the page shows an empty chat for it."""
-        self._begun = 0  # so many of the last chats, without a gap, began a conversation
+        """Whether the page shows an empty chat for the next turn."""
+        self._begun = 0  # number of the latest chats in a row that started a conversation
 
     def sent(self, turn: Turn) -> None:
-        """Learn from a turn that was sent."""
+        """Update the prediction from a turn that was sent."""
         self._begun = self._begun + 1 if turn.conversation is None else 0
         self.expected = Turn("", turn.thinking, turn.search, model=turn.model)
 
     @property
     def wants_preparation(self) -> bool:
-        """Tell whether the next chat will probably begin a conversation, and none is open yet."""
+        """Tell whether the next chat will probably start a conversation, and the page shows no empty one yet."""
         return self._begun >= PATTERN and not self.is_prepared

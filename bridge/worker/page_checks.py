@@ -23,7 +23,7 @@ INLINE_SCRIPTS = "() => [...document.scripts].map(one => one.text).join('\\n')"
 
 @dataclass(frozen=True, slots=True)
 class CheckLimits:
-    """How many seconds the steps of a check may take."""
+    """The limits of a check's steps in seconds."""
 
     ready: float
     """Until the page takes a prompt."""
@@ -32,12 +32,12 @@ class CheckLimits:
 
     @classmethod
     def of(cls, settings: PageSettings) -> CheckLimits:
-        """Return those of the settings."""
+        """Return the limits from the settings."""
         return cls(settings.turn.ready, settings.browser.call_limit)
 
 
 async def check_page(driver: SiteDriver, account: str, limits: CheckLimits) -> list[Finding]:
-    """Run both checks on one page; raise the error that says if the account is signed out, challenged or muted."""
+    """Run both checks on one page; raise an error if the account is signed out, challenged or muted."""
     findings = []
     for kind, check in (("page", check_controls), ("stream", check_protocol)):
         try:
@@ -48,10 +48,10 @@ async def check_page(driver: SiteDriver, account: str, limits: CheckLimits) -> l
 
 
 async def check_controls(driver: SiteDriver, limits: CheckLimits) -> str:
-    """Return by what each control was found; raise `SiteChanged` that names those that were not."""
+    """Return how each control was found; raise a `SiteChanged` that names the missing ones."""
     async with within(limits.ready, NOT_READY):
         await driver.ready()
-        moved = await driver.moved_controls()  # what it finds counts as found
+        moved = await driver.moved_controls()  # a control that it finds counts as found
         controls = await driver.controls()
     if missing := [name for name, way in controls.items() if not way]:
         what = f"the page's controls were not all found: {', '.join(missing)}"
@@ -73,9 +73,9 @@ def _place(control: MovedControl) -> str:
 
 
 async def check_protocol(driver: SiteDriver, limits: CheckLimits) -> str:
-    """Return whether the page's own scripts still name what the driver and its decoder know of the protocol.
+    """Return whether the page's own scripts still contain the protocol words that the driver and its decoder use.
 
-    Raises `SiteChanged` where they do not even name the address that answers come from.
+    Raise `SiteChanged` if they do not even contain the address of the answers.
     """
     words = driver.grammar
     async with within(limits.ready, NOT_READY):
@@ -84,7 +84,7 @@ async def check_protocol(driver: SiteDriver, limits: CheckLimits) -> str:
     absent = [word for word in words if not any(word in script for script in scripts)]
     if words and absent[:1] == [words[0]]:
         raise SiteChanged(
-            f"No script of the page names {words[0]}: it asks for answers in another way than the bridge knows. "
+            f"No script of the page names {words[0]}: it requests answers in a way that the bridge does not know. "
             "Look for an update of the bridge."
         )
     if absent:
@@ -106,7 +106,7 @@ def _all_named(words: Sequence[str]) -> str:
 
 
 async def _scripts(page: Page, limit: float) -> list[str]:
-    """Return the texts of the scripts that the page has loaded, as the browser holds them."""
+    """Return the sources of the page's loaded scripts."""
     async with within(limit, "The browser did not give the page's scripts"):
         cdp = await page.context.new_cdp_session(page)
         try:

@@ -1,4 +1,4 @@
-"""Why an open page cannot be used any more: the first reason is kept, and raised to all that wait for it."""
+"""The loss of an open page: its first reason is kept, and raised to all waiting callers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from bridge.errors import BridgeError, BrowserError, SiteError
 from bridge.sites.contract import LeftSite, SiteDriver
 
 MOST_DEPARTURES = 3
-"""After so many departures without a chat between them, a page is not reopened at once."""
+"""Departures without a chat in between after which a page is not reopened at once."""
 
 
 class PageLoss:
-    """The reason why one open page was lost; the first one counts, and the future is the one place that has it."""
+    """The reason why one open page was lost; only the first one counts, and only the future holds it."""
 
     def __init__(self) -> None:
         self._future: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
-        self._future.add_done_callback(lambda future: future.cancelled() or future.exception())  # no fault if none asks
+        self._future.add_done_callback(
+            lambda future: future.cancelled() or future.exception()
+        )  # no caller may ask for it
 
     @property
     def happened(self) -> bool:
@@ -26,34 +28,34 @@ class PageLoss:
         return self._future.done()
 
     def note(self, error: BridgeError) -> None:
-        """Note that the page is lost to `error`."""
+        """Record that the page is lost because of `error`."""
         if not self._future.done():
             self._future.set_exception(error)
 
     def check(self) -> None:
-        """Raise what the page is lost to, if it is."""
+        """Raise the reason of the loss if the page is lost."""
         if self._future.done():
             self._future.result()
 
     async def raised(self, limit: float | None = None) -> None:
-        """Raise what the page is lost to, as soon as it is; return after so many seconds where it is not."""
+        """Raise the reason as soon as the page is lost; return after `limit` seconds if it is not."""
         await asyncio.wait({self._future}, timeout=limit)
         if self._future.done():
             await self._future
 
 
 class Departures:
-    """Counts how often an account's page has left the site since the last chat that it finished."""
+    """The number of times that an account's page has left the site since its last finished chat."""
 
     def __init__(self) -> None:
         self._count = 0
 
     def forget(self) -> None:
-        """Begin to count again: the page has answered a chat."""
+        """Reset the count, as the page has answered a chat."""
         self._count = 0
 
     def judged(self, error: BrowserError) -> BridgeError:
-        """Return what the page is lost to; one that leaves whenever it is reopened is for a person to look at."""
+        """Return the reason of a loss; if the page leaves whenever it is reopened, one that asks for a person."""
         if not isinstance(error, LeftSite):
             return error
         self._count += 1
@@ -61,9 +63,9 @@ class Departures:
 
 
 async def why_left(driver: SiteDriver, error: BridgeError, limit: float) -> BridgeError:
-    """Return what a page says that has left its chat in mid-answer, such as that nobody is signed in; else `error`.
+    """Return why a page left its chat in mid-answer, such as that the account is signed out; else `error`.
 
-    It is not asked where the site has said already why the answer ended.
+    The page is not checked if the site has already named a reason.
     """
     if type(error) is not SiteError:
         return error

@@ -35,7 +35,7 @@ from bridge.worker.web_storage import LocalStorage, read_session_storage, restor
 
 CRASHED = "Target crashed"
 PERSONS_WINDOWS = 3
-"""Windows that a page may open for a person, such as that of another site to sign in with."""
+"""Windows that a page may open for a person, such as an identity provider's."""
 
 
 class Tab(NamedTuple):
@@ -48,7 +48,7 @@ class Tab(NamedTuple):
 
 
 class Session:
-    """One open page of one account; `wear` is how much it was used, and `on_gone` is called with why it was lost."""
+    """One open page of one account; `wear` tracks its use, and `on_gone` is called with the reason of its loss."""
 
     def __init__(
         self,
@@ -63,25 +63,25 @@ class Session:
         self._windows, self._why_crashed = windows, why_crashed
         self.on_gone: Callable[[BrowserError], None] = lambda _: None
         self.may_act: Callable[[], None] = lambda: None
-        """Called before each side effect; raises where this process may not act on the account any more."""
+        """Called before each side effect; raises if this process may no longer act on the account."""
         self._open_tab = open_tab
         self._on_refusal: Callable[[BridgeError], None] | None = None
         self._use(tab)
 
     @property
     def places(self) -> tuple[str, Sequence[str]]:
-        """Return what a person may open here by its address: the site's own, and its further hosts."""
+        """Return the addresses that a person may open here: the site's own, and its further hosts."""
         return self.driver.url, self.driver.hosts
 
     async def renew(self, limit: float) -> None:
-        """Put a new page in the place of one that has grown by use; closing the old one has `limit` seconds."""
+        """Replace a page that has grown by use by a new one; closing the old one may take `limit` seconds."""
         old = Tab(self.page, self.driver, self.interceptor, self.request_log)
         self._use(await self._open_tab())
         await _close_tab(old, limit)
 
     @asynccontextmanager
     async def another_page(self, limit: float) -> AsyncGenerator[SiteDriver]:
-        """Open one more page of the account, and leave its own as it is; closing it has `limit` seconds."""
+        """Open another page of the account beside its own; closing it may take `limit` seconds."""
         tab = await self._open_tab()
         try:
             yield tab.driver
@@ -105,7 +105,7 @@ class Session:
 
     @asynccontextmanager
     async def visited(self) -> AsyncGenerator[None]:
-        """Let a person work the page meanwhile: it may go elsewhere, open windows, and send what it likes."""
+        """Let a person use the page while the context is open: it may go elsewhere, open windows, and send anything."""
         most = self._windows.most
         self._stays, self._windows.most, self.interceptor.is_open = False, PERSONS_WINDOWS, True
         try:
@@ -130,9 +130,9 @@ class Session:
 
     @asynccontextmanager
     async def failing_on_refusal(self, grace: float) -> AsyncGenerator[None]:
-        """Do what is inside; raise what refuses the page's own calls, unless that is done `grace` seconds later.
+        """Run the body; if the site refuses a call of the page, raise that unless the body ends within `grace` seconds.
 
-        The page's words are not asked: it may call a firewall busy, and say nothing of a network that is down.
+        The page's own message does not count: it may call a firewall busy, and not mention a broken network.
         """
         clock, found = asyncio.get_running_loop().time, list[BridgeError]()
         try:
@@ -148,13 +148,13 @@ class Session:
                     yield
                 finally:
                     self._on_refusal = None
-        except (TimeoutError, SiteError):  # the page may show its words before the refusal has ended the wait
+        except (TimeoutError, SiteError):  # the page may show its message before the refusal has ended the wait
             if not found:
                 raise
             raise found[0] from None
 
     def interrupt(self, error: BridgeError) -> None:
-        """End what the page is waited for, and the running turn; the page stays."""
+        """End the current wait for the page, and the running turn, with `error`; the page stays open."""
         if self._on_refusal is not None:
             self._on_refusal(error)
         self.interceptor.interrupt(error)
@@ -178,16 +178,16 @@ class Session:
         """Ask the page for a sign of life, `limit` seconds at a time; raise `BrowserError` if none comes."""
 
         async def ask() -> None:
-            # not by the page's own `evaluate`, which counts as a click of its user: that would let it open windows
+            # not by `page.evaluate`, which counts as a user's click and would let the page open windows
             asked = self.interceptor.session
             try:
                 await asked.send("Runtime.evaluate", {"expression": "1"})
             except PlaywrightError as error:
                 if asked is not self.interceptor.session:
-                    return  # a new page has taken its place meanwhile, and this one was closed
+                    return  # the page was replaced meanwhile, and this one was closed
                 if CRASHED in str(error):
                     raise BrowserError(self._why_crashed()) from error
-                if not has_moved_on(error):  # else the page reloads just now, which is a sign of life, too
+                if not has_moved_on(error):  # else the page is reloading, which is a sign of life, too
                     raise
 
         def signs() -> object:
@@ -199,8 +199,8 @@ class Session:
                 await self.wear.measure(self.interceptor.session)
 
     async def capture(self, profile: Profile, limit: float) -> Profile:
-        """Return `profile` with the login that the context holds now, and nothing of other sites."""
-        async with within(limit, "The browser did not tell what the login is"):
+        """Return `profile` with the context's current login, without other sites' data."""
+        async with within(limit, "The browser did not return the login"):
             state: Any = await self.context.storage_state(indexed_db=self.driver.login_in_indexed_db)
             origin, items = await read_session_storage(self.page)
         if origin != self.driver.origin:
@@ -209,7 +209,7 @@ class Session:
 
 
 def is_watched(driver: SiteDriver, url: str) -> bool:
-    """Tell whether a driver wants to know what a call of its page was answered."""
+    """Tell whether a driver wants the response to a call of its page."""
     return _is_call(driver, url, driver.watched_paths)
 
 
@@ -223,7 +223,7 @@ def _is_call(driver: SiteDriver, url: str, paths: Sequence[str]) -> bool:
 async def open_session(
     chromium: Chromium, profile: Profile, driver_type: type[SiteDriver], settings: PageSettings
 ) -> AsyncGenerator[Session]:
-    """Open the account's page in a context of its own and go to the site; the page need not be signed in."""
+    """Open the account's page in its own context and load the site; the page need not be signed in."""
     headed = settings.browser.headed
     chromium, browser = chromium.with_folder(profile.user_data_dir), settings.browser
     async with (
@@ -257,7 +257,7 @@ async def open_session(
 async def _open_tab(
     windows: Windows, stored: LocalStorage, url: str, driver_type: type[SiteDriver], limit: float
 ) -> Tab:
-    """Open a page and go to the site with it; on failure the context's end closes it."""
+    """Open a page and load the site; after a failure, closing the context closes it."""
     async with within(limit, "The browser opened no page"):
         page = await windows.open()
         page.set_default_timeout(limit * 1000)
@@ -272,7 +272,7 @@ async def _open_tab(
         async with within(limit, f"{url} did not load"):
             await stored.put(interceptor.tab)
             await page.goto(url, wait_until="domcontentloaded")
-    except BaseException:  # also where it is cancelled: nobody else has the interceptor yet
+    except BaseException:  # also when cancelled, as no other code has the interceptor yet
         await interceptor.close()
         raise
     return Tab(page, driver, interceptor, request_log)

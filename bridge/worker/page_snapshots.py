@@ -16,14 +16,14 @@ from bridge.worker.diagnostics import write_bundle
 from bridge.worker.page_session import Session
 
 WIDTH = 480
-"""Pixels that a picture is wide at most."""
+"""Largest width of a thumbnail in pixels."""
 QUALITY = 60
 FRESH = 4.0
-"""Seconds for which a picture is given out again: taking one costs the page time in which it answers no chat."""
+"""Seconds for which a thumbnail is reused: taking one costs the page time in which it answers no chat."""
 
 
 class PageSnapshots:
-    """Takes what shows how the page of one account looks; the browser has `limit` seconds each time."""
+    """The snapshots of one account's page; the browser has `limit` seconds for each."""
 
     def __init__(self, account: str, folder: Path, limit: float) -> None:
         self._account = account
@@ -38,7 +38,7 @@ class PageSnapshots:
             return await write_bundle(session, self._folder, self._account, reason)
 
     async def explained(self, session: Session, error: BridgeError) -> BridgeError:
-        """Return `error`; where the page was not what the driver knows, write a bundle and name it in the error."""
+        """Return `error`; if the page is not as the driver expects, write a bundle and name it in the error."""
         if not isinstance(error, SiteChanged) or isinstance(error, StalePage):
             return error
         try:
@@ -46,12 +46,12 @@ class PageSnapshots:
         except (BrowserError, OSError) as failure:
             logger.warning("No bundle was written for {}: {}", self._account, failure)
             return error
-        message = f"{error.message} What the page looked like is in {bundle}."
+        message = f"{error.message} The state of the page is in {bundle}."
         logger.warning("The page of {} is not as expected: {}", self._account, message)
         return error.replace(message=message, bundle=bundle.name)
 
     async def thumbnail(self, session: Session) -> bytes | None:
-        """Return a small JPEG, a few seconds old at most; None where the browser does not take one just now."""
+        """Return a small JPEG, at most a few seconds old; None if the browser cannot take one now."""
         async with self._one:
             if self._taken is not None:
                 of, at, picture = self._taken

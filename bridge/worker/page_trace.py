@@ -1,4 +1,4 @@
-"""Playwright traces of chats, for an operator who asks for them, without what would sign in their reader."""
+"""Playwright traces of chats, on the operator's request, with the login removed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bridge.worker.trace_redaction import redact, stored
 
 
 class PageTrace:
-    """Traces chats into the folder `browser.trace`, if the settings name one; Playwright works in the folder `work`."""
+    """A writer of traces into the folder `browser.trace`, if set; Playwright uses the folder `work`."""
 
     def __init__(self, settings: BrowserSettings, work: Path) -> None:
         self._folder = settings.trace
@@ -27,7 +27,7 @@ class PageTrace:
 
     @asynccontextmanager
     async def kept(self, context: BrowserContext, chat: str) -> AsyncGenerator[None]:
-        """Keep a trace of what happens meanwhile; no chat fails because its trace does."""
+        """Trace the chat while the context is open; a failure of the trace never fails the chat."""
         if self._folder is None:
             yield
             return
@@ -45,14 +45,14 @@ class PageTrace:
                     await self._keep(context, path)
 
     async def _keep(self, context: BrowserContext, path: Path) -> None:
-        """End the trace, and write it redacted; the raw one is removed whatever happens."""
+        """End the trace and write it redacted; always delete the raw one."""
         raw = path.with_name(f".{path.name}")
         try:
             async with within(self._limit, "The trace was not written"):
                 await context.tracing.stop(path=raw)
             known = set[str]()
-            with suppress(BrowserError):  # a page that crashed; the requests tell as much
-                async with within(self._limit, "The browser did not tell what the login is"):
+            with suppress(BrowserError):  # the page has crashed; the trace's requests hold the same secrets
+                async with within(self._limit, "The browser did not return the login"):
                     known = stored(await context.storage_state())
             await asyncio.to_thread(redact, raw, path, known, self._work)
         finally:
@@ -61,7 +61,7 @@ class PageTrace:
 
 @contextmanager
 def _warned(failure: str) -> Iterator[None]:
-    """Only log what goes wrong inside: no chat depends on it."""
+    """Log errors of the body instead of raising them, as no chat depends on it."""
     try:
         yield
     except (BrowserError, OSError, BadZipFile) as error:

@@ -1,4 +1,4 @@
-"""How much an open page was used: its chats, its age, and by how much its memory has grown since it was opened."""
+"""The wear of an open page: its chats, its age, and the growth of its memory since it was opened."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bridge.durations import HOUR
 from bridge.settings import MEBIBYTE, BrowserSettings
 
 RENEW_AT_LATEST = 2
-"""Multiple of `browser.page_chats` after which a page is renewed before the next chat, which then waits for it."""
+"""Multiple of `browser.page_chats` from which a page is renewed before the next chat, which waits for it."""
 SHARES = ("usedSize", "embedderHeapUsedSize", "backingStorageSize")
-"""What a page's scripts, its documents, and the data of both take; Chromium tells it without a stop of the page."""
+"""The memory of a page's scripts, its documents, and their data; Chromium reports it without pausing the page."""
 
 
 class PageWear:
-    """How much a page was used since it was opened, which is now as `clock` shows it."""
+    """The wear of a page that is opened now by `clock`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -36,11 +36,11 @@ class PageWear:
         return self.chats >= settings.page_chats or is_old or has_grown
 
     def is_overdue(self, settings: BrowserSettings) -> bool:
-        """Tell whether a page should be renewed even though a chat waits: there was no idle moment for it."""
+        """Tell whether a page should be renewed even though a chat waits, as it was never idle."""
         return self.chats >= RENEW_AT_LATEST * settings.page_chats
 
     async def measure(self, session: CDPSession) -> None:
-        """Look at the page's memory; one that is gone, or just reloads, is not measured."""
+        """Measure the page's memory, unless the page is gone or reloading."""
         try:
             usage = await session.send("Runtime.getHeapUsage")
         except PlaywrightError:
@@ -48,7 +48,7 @@ class PageWear:
         self.note(usage)
 
     def note(self, usage: dict[str, Any]) -> None:
-        """Note what the page takes, in bytes by their kinds; the first time is what it is compared with."""
+        """Record the page's memory in bytes by kind; the first call sets the baseline."""
         size = sum(float(usage.get(share, 0.0)) for share in SHARES)
         self._first = size if self._first is None else self._first
         self._growth = size - self._first

@@ -1,4 +1,4 @@
-"""What the interceptor must know of a site, as its driver says it."""
+"""Translates a driver's facts of its site for the interceptor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from bridge.sites.contract import SiteDriver
 
 
 def channels_of(driver: SiteDriver) -> Channels:
-    """Return where the page's prompts go and its answers come from."""
+    """Return the addresses of the page's prompts and answers."""
     return Channels(
         origin=driver.origin,
         paths=driver.answer_paths,

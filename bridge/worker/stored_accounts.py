@@ -1,4 +1,4 @@
-"""The stored profiles, as the pool's accounts are made of them; see `roster.StoredAccounts`."""
+"""The stored profiles as accounts for the pool; see `roster.StoredAccounts`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bridge.worker.worker import Worker
 
 
 class ProfileAccounts:
-    """Makes workers of the profiles in a store, and keeps what belongs to an account together."""
+    """The profiles of a store, from which workers are made, with all other files of each account."""
 
     def __init__(self, store: ProfileStore, chromium: Chromium, settings: PageSettings, telemetry: Telemetry) -> None:
         self._store = store
@@ -26,45 +26,45 @@ class ProfileAccounts:
         self._settings = settings
         self._telemetry = telemetry
         self._filled: tuple[int, int] | None = None
-        """Which folder it was that held profiles last."""
+        """The identity of the folder that last held profiles."""
 
     def stamps(self) -> Mapping[str, Stamp | None]:
-        """Return the names of the profiles, each with what changes whenever its file is written.
+        """Return the profiles by name, each with a stamp that changes whenever its file is written.
 
-        Raises `SetupError` where their folder is gone, or is another one without any: it was moved, or its disk is not
-        mounted. No login was removed by that.
+        Raise `SetupError` if their folder is gone, or replaced by another one without profiles: then it was moved, or
+        its disk is not mounted, and no login was removed.
         """
         folder = _identity(self._store.folder)
         stamps = {name: self._store.stamp(name) for name in self._store.names()}
         if stamps:
             self._filled = folder
-        # before and after the look: the folder may go away, or come back, in the middle of it
+        # checked before and after listing: the folder may go away, or come back, in between
         elif self._filled is not None and {folder, _identity(self._store.folder)} != {self._filled}:
             raise SetupError(f"The folder of profiles, {self._store.folder}, was moved, or its disk is not mounted.")
         return stamps
 
     async def claim(self, name: str) -> None:
-        """Have the account: all that are stored are this bridge's."""
+        """Do nothing: this bridge has all stored accounts."""
 
     async def worker(self, name: str) -> Worker:
-        """Return a worker with the profile of that name; raise `SetupError` where it cannot be opened."""
+        """Return a worker with the profile of that name; raise `SetupError` if it cannot be opened."""
         profile = await asyncio.to_thread(self._load, name)
         return Worker(profile, self._store, self._chromium, self._settings, self._telemetry)
 
     def _load(self, name: str) -> Profile:
-        """Return a profile, once its site is loaded, too: both are files."""
+        """Return a profile after loading its site's driver, as both read files."""
         profile = self._store.load(name)
         load_driver(profile.site, self._settings.folders.site_files)
         return profile
 
     def remove(self, name: str) -> None:
-        """Delete the profile, if it is still there, and what its account has left open."""
+        """Delete the profile, if it still exists, and the record of its unfinished chats."""
         if self._store.exists(name):
             remove_profile(self._settings.folders.browsers, self._store, name)
         unfinished_chats_file(self._settings.folders.config, name).unlink(missing_ok=True)
 
     def rename(self, name: str, to: str) -> None:
-        """Give the profile, and what its account has left open, another name."""
+        """Rename the profile and the record of its unfinished chats."""
         self._store.rename(name, to)
         kept = unfinished_chats_file(self._settings.folders.config, name)
         if kept.exists():
@@ -72,7 +72,7 @@ class ProfileAccounts:
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    """Return what tells the folder from another one at its place; None where there is none."""
+    """Return the identity of a folder, device and inode; None if it does not exist."""
     try:
         facts = folder.stat()
     except OSError:
@@ -81,15 +81,15 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 
 class NewAccounts(ProfileAccounts):
-    """The same for a bridge that runs for one login: only the profiles that were opened by name."""
+    """The accounts of a bridge that runs for one login: only profiles that were opened by name."""
 
     _opened: frozenset[str] = frozenset()
 
     def stamps(self) -> Mapping[str, Stamp | None]:
-        """Return those that were opened."""
+        """Return the profiles that were opened."""
         return {name: stamp for name, stamp in super().stamps().items() if name in self._opened}
 
     async def worker(self, name: str) -> Worker:
-        """Open a profile that was stored just now."""
+        """Open a profile that has just been stored."""
         self._opened |= {name}
         return await super().worker(name)

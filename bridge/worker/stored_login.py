@@ -1,4 +1,4 @@
-"""The login of one account: as it is on disk, and as the site has renewed it since."""
+"""The login of one account: the stored one, and its renewals by the site."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DISK_LIMIT = 10.0
 
 
 class StoredLogin:
-    """Holds the profile that an account is opened with; without a store in memory only."""
+    """The profile that an account is opened with; without a store, it is only in memory."""
 
     def __init__(self, profile: Profile, store: ProfileStore | None, telemetry: Telemetry) -> None:
         self.profile = profile
@@ -27,9 +27,9 @@ class StoredLogin:
         self._seen: Stamp | None = None
 
     async def login_renewed(self, look_every: float) -> None:
-        """Return when the stored login is newer than the one in use; looks at the file every so many seconds.
+        """Wait until the stored login is newer than the one in use; check the file every `look_every` seconds.
 
-        The newer one is in use after `refresh`. A file that cannot be opened is named once in the log.
+        `refresh` then starts using it. A file that cannot be opened is logged once.
         """
         while True:
             await asyncio.sleep(look_every)
@@ -37,7 +37,7 @@ class StoredLogin:
                 return
 
     async def refresh(self) -> None:
-        """Take up a login that somebody has stored since."""
+        """Use a login that was stored meanwhile."""
         if self._store is None:
             return
         try:
@@ -45,7 +45,7 @@ class StoredLogin:
                 newer = await asyncio.to_thread(self._stored, self._store)
                 self.profile = newer or self.profile
         except TimeoutError:
-            logger.warning("The profile {} cannot be looked up: the disk does not answer", self.profile.name)
+            logger.warning("The profile {} cannot be read: the disk does not answer", self.profile.name)
 
     def _newer(self, store: ProfileStore) -> Profile | None:
         """Return the stored login if its file has changed and it is newer."""
@@ -56,7 +56,7 @@ class StoredLogin:
         return self._stored(store)
 
     def _stored(self, store: ProfileStore) -> Profile | None:
-        """Return the stored login if it is newer; one that is gone or cannot be opened is not."""
+        """Return the stored login if it is newer; None if it is gone or cannot be opened."""
         name = self.profile.name
         try:
             stored = store.load(name)
@@ -67,9 +67,9 @@ class StoredLogin:
         return stored if stored.saved > self.profile.saved else None
 
     async def keep(self, now: Profile, ownership: Ownership) -> None:
-        """Keep the login as it is `now`, in memory and, if the site renewed something and it is the owner's, on disk.
+        """Keep the login of `now` in memory and, if the site renewed it and the ownership holds, on disk.
 
-        What was begun is done to its end, also for a caller that is cancelled or waits no longer.
+        A started write is finished even if the caller is cancelled or stops waiting.
         """
         try:
             async with asyncio.timeout(DISK_LIMIT):
@@ -81,7 +81,7 @@ class StoredLogin:
                 self._telemetry.emit(ProfileSaved(now.name))
 
     def _keep(self, now: Profile, ownership: Ownership) -> bool:
-        """Return whether the login was written."""
+        """Write the login if necessary; return whether it was written."""
         with self._lock:
             if now.same_login(self.profile):
                 return False
@@ -90,10 +90,10 @@ class StoredLogin:
                 return False
             try:
                 if self._store.load(now.name).saved > before.saved:
-                    self.profile = before  # somebody has logged in again beside us: `renewed` takes that
+                    self.profile = before  # a newer login was stored meanwhile; `login_renewed` finds it
                     return False
-                ownership.check()  # last, for the disk may have taken its time
-                self.profile = self._store.save(now, ownership.fence)  # else it would seem to be somebody else's
+                ownership.check()  # last, as the disk may have been slow
+                self.profile = self._store.save(now, ownership.fence)  # else it would look like a newer login
             except (SetupError, LeaseLost) as error:
                 logger.warning("The profile {} was not written back: {}", now.name, error.message)
                 return False

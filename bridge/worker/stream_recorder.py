@@ -1,8 +1,8 @@
-"""Keeps the raw streams of chats, so that what a site sent can be looked at later: bodies alone, byte for byte.
+"""Records the raw streams of chats for later inspection: only bodies, byte for byte.
 
 The responses of a chat become the files `ID-1.sse`, `ID-2.sse`, ... that `bridge replay` and the tests of a decoder
-read; the messages of a WebSocket stand in one file, a line each. Headers are never kept, and prompts (`ID.request`)
-only if asked for. Nothing here waits for the disk.
+read; the messages of a WebSocket are in one file, one per line. Headers are never recorded, and prompts (`ID.request`)
+only if set. Only `written` waits for the disk.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from bridge.sites.answer_decoder import Decoder, DecoderBefore
 from bridge.storage.atomic import make_folder
 
 DISK_LIMIT = 5.0
-"""Seconds that the disk gets at the end."""
+"""Seconds that the disk has at the end."""
 
 
 class Recorder:
-    """Writes what chats send and receive into the folder of the settings, if there is one."""
+    """A recorder of chats into the folder of the settings, if one is set."""
 
     def __init__(self, settings: BrowserSettings) -> None:
         self._folder = settings.record
@@ -32,23 +32,23 @@ class Recorder:
         self._thread = Background("the recorded streams")
 
     def recorded(self, decoder: Decoder, chat: str) -> Decoder:
-        """Return `decoder`, made to keep what it is given."""
+        """Return `decoder`, wrapped to record its input."""
         return decoder if self._folder is None else _Recorded(decoder, self._folder / chat, self._thread)
 
     def request(self, request: PageRequest, chat: str) -> None:
-        """Keep what the page sent, where prompts are asked for."""
+        """Record the page's request, if prompts are recorded."""
         if self._folder is not None and self._with_prompts:
             self._thread.start(_append, self._folder / f"{chat}.request", request.body)
 
     async def written(self) -> None:
-        """Return when everything so far is on disk, or the disk does not answer."""
+        """Wait until everything so far is on disk, or the disk does not answer."""
         if self._folder is not None:
             with suppress(TimeoutError):
                 await self._thread.run(DISK_LIMIT, int)
 
 
 class _Recorded(DecoderBefore):
-    """A decoder that keeps the bytes on their way to another one."""
+    """A decoder that records the bytes on their way to another one."""
 
     def __init__(self, decoder: Decoder, path: Path, thread: Background) -> None:
         super().__init__(decoder)
@@ -56,22 +56,22 @@ class _Recorded(DecoderBefore):
         self._thread = thread
         self._current = PageResponse("", 0)
         self._begun = 0
-        self._numbers: dict[int, int] = {}  # of the files, by those of the responses
+        self._numbers: dict[int, int] = {}  # file numbers by response number
 
     def select(self, response: PageResponse) -> None:
-        """Continue with a response, and its file."""
+        """Continue a response and its file."""
         self._current = response
         super().select(response)
 
     def begin(self, response: PageResponse) -> None:
-        """Start a response, and its file."""
+        """Start a response and its file."""
         self._current = response
         self._numbers[response.number] = self._begun = self._begun + 1
         self._keep(b"")
         super().begin(response)
 
     def feed(self, data: bytes) -> Sequence[ChatEvent]:
-        """Take the next bytes."""
+        """Record and decode the next bytes."""
         self._keep(data + b"\n" if self._current.is_socket else data)
         return super().feed(data)
 
@@ -81,7 +81,7 @@ class _Recorded(DecoderBefore):
 
 
 def kept_of(settings: BrowserSettings, chat: str) -> Mapping[str, bool]:
-    """Return which kinds of files of the chat are kept; blocks on the disk."""
+    """Return which kinds of files of the chat exist; blocks on the disk."""
     trace, record = settings.trace, settings.record
     return {
         "trace": trace is not None and (trace / f"{chat}.zip").is_file(),

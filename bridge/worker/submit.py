@@ -1,7 +1,6 @@
 """Submits one turn: opens the conversation, types the prompt, and presses Enter until the page's request is held.
 
-A request that is wrong is rejected before it leaves the browser. It has cost the account nothing, so the turn is tried
-again.
+A wrong request is rejected before it leaves the browser. It costs the account nothing, so the turn is tried again.
 """
 
 from __future__ import annotations
@@ -34,19 +33,19 @@ from bridge.worker.turn_plan import fitted
 from bridge.worker.upload import upload_files
 
 SEND_TRIES = 3
-"""How often a turn is submitted; all but the last one were rejected before they left the browser."""
+"""Attempts to submit a turn, each after a request that was rejected before it left the browser."""
 NUDGES = (0.1, 0.2, 0.3)
-"""Seconds after which Enter is pressed again while no request was held; the last one repeats."""
+"""Seconds between presses of Enter while no request is held; the last one repeats."""
 TYPED = 1_000_000
-"""Characters of a prompt for which the page gets a second more before Enter is pressed again."""
+"""Characters of a prompt per additional second before Enter is pressed again."""
 
 CONNECT_LIMIT = 3.0
-"""Seconds that the page's channels get to connect before a prompt."""
+"""Seconds that the page's channels have to connect before a prompt."""
 LOOK_EVERY = 0.01
 GRACE = 2.0
-"""Seconds that a page gets to show a chat all the same after one of its calls was refused."""
+"""Seconds that a page has to show a chat nevertheless after one of its calls was refused."""
 FEW = 10
-"""A page is not said to ignore Enter before it has been pressed so many times, however slow the page is."""
+"""Presses of Enter before a page counts as ignoring them, however slow it is."""
 
 
 async def submit_turn(
@@ -58,27 +57,27 @@ async def submit_turn(
     chromium: Chromium,
     timeline: Timeline,
 ) -> Turn:
-    """Submit the first of `turns` that the site takes, and return it.
+    """Submit the first of `turns` that the site accepts, and return it.
 
-    A turn whose conversation is gone, or that was rejected twice, is dropped for the next one, which begins a new
+    A turn whose conversation is gone, or that was rejected twice, is dropped for the next one, which starts a new
     conversation.
     """
     turn, *others = turns
     wrong: WrongSend | None = None
     for _ in range(SEND_TRIES):
         turn = await asyncio.to_thread(fitted, turn, type(session.driver), files)
-        # before anything is done in the page: a control that is clicked, or a draft that it kept, may make it send
+        # before any action in the page: a clicked control, or a draft that it kept, may make it send
         exchange.expect(partial(_reject_reasons, session, turn))
         try:
             await _send(session, exchange, turn, limits, chromium, timeline)
             return turn
         except WrongSend as rejected:
             if exchange.passed:
-                return turn  # the right one came behind it
+                return turn  # the right request followed it
             is_hopeless, wrong = wrong is not None, rejected
         except ConversationGone as gone:
             if not others:
-                message = "The site does not have that conversation any more."
+                message = "The site no longer has that conversation."
                 raise UnknownConversation(message, param="conversation_id") from gone
             is_hopeless = True
         if is_hopeless and others:
@@ -90,7 +89,7 @@ async def submit_turn(
 
 
 def _reject_reasons(session: Session, turn: Turn, request: PageRequest) -> Sequence[str]:
-    """Return why a held request must not leave; the last moment at which that is asked."""
+    """Return why a held request must not be sent; this is the last check."""
     try:
         session.may_act()
     except LeaseLost as error:
@@ -101,7 +100,7 @@ def _reject_reasons(session: Session, turn: Turn, request: PageRequest) -> Seque
 async def _send(
     session: Session, exchange: Exchange, turn: Turn, limits: TurnSettings, chromium: Chromium, timeline: Timeline
 ) -> None:
-    """Bring up the turn's chat and make the page send; a page that reloads meanwhile is made to send again."""
+    """Open the turn's chat and make the page send; try again if the page reloads meanwhile."""
     for tries_left in reversed(range(SEND_TRIES)):
         session.may_act()
         try:
@@ -114,7 +113,7 @@ async def _send(
                     await _press_until_sent(session, exchange, turn, limits)
         except PageMovedOn:
             if exchange.passed:
-                return  # the prompt has left, and the page with it, as some do on their first turn
+                return  # the prompt was sent and the page has reloaded, as some do on their first turn
             if not tries_left:
                 raise
         else:
@@ -127,7 +126,7 @@ async def _open(session: Session, turn: Turn, limits: TurnSettings) -> None:
 
 
 async def _channels_connected(session: Session) -> None:
-    """Wait for channels on which the site says an answer to whoever listens then; one that never comes ends no chat."""
+    """Wait until the page's answer channels are connected; one that never connects does not end the chat."""
     with suppress(TimeoutError):
         async with asyncio.timeout(CONNECT_LIMIT):
             while session.interceptor.is_connecting:
@@ -136,7 +135,7 @@ async def _channels_connected(session: Session) -> None:
 
 @asynccontextmanager
 async def _unhurried(session: Session, limit: float) -> AsyncGenerator[None]:
-    """Allow `limit` seconds to open the chat; where the page only waits for the site, it is the site that is slow."""
+    """Allow `limit` seconds to open the chat; raise `SendTimeout` if the page only waits for the site."""
     before = session.request_log.count
     try:
         async with within(limit, "The page opened no chat"):
@@ -148,10 +147,9 @@ async def _unhurried(session: Session, limit: float) -> AsyncGenerator[None]:
 
 
 async def _press_until_sent(session: Session, exchange: Exchange, turn: Turn, limits: TurnSettings) -> None:
-    """Press Enter until a request comes to the gate; a page that is still being built ignores the first ones.
+    """Press Enter until a request is held; a page that is still loading ignores the first presses.
 
-    A page that is at work on the prompt (a proof of work, a site that is slow) is left to it for as long as a site has
-    for its first byte.
+    A page that is working on the prompt (a proof of work, a slow site) gets as long as a site has for its first byte.
     """
     pauses, before = iter(NUDGES), session.request_log.count
     patience = len(turn.prompt) / TYPED
@@ -174,7 +172,7 @@ async def _press_until_sent(session: Session, exchange: Exchange, turn: Turn, li
 
 
 async def go_on(session: Session, limit: float) -> bool:
-    """Press the page's Continue, which has `limit` seconds; tell whether there was one."""
+    """Press the page's Continue within `limit` seconds; tell whether there was one."""
     session.may_act()
     async with within(limit, "The page did not go on"), session.window.restored():
         return await session.driver.go_on()

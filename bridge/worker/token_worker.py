@@ -1,6 +1,6 @@
 """Accounts that a client's own login token signs in: the token is put where the site's page keeps it.
 
-Nothing of it is stored. Whether a token still counts is seen by the page, which signs itself out where it does not.
+The token is not stored. A page shows whether its token is still valid, as it signs itself out if not.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from bridge.worker.turn_plan import models_of
 from bridge.worker.worker import Worker
 
 SECOND_THOUGHTS = 1.0
-"""Seconds in which a page that looks signed in may still sign itself out, because the site refused its token."""
+"""Seconds in which a page that looks signed in may still sign itself out after the site refused its token."""
 SHOWN = 4
-"""Characters of a token that its owner may recognise it by."""
+"""Last characters of a token that are shown to its owner."""
 
 
 class TokenWorker(Worker):
-    """A worker whose login is a client's token, kept nowhere."""
+    """A worker whose login is a client's token, which is not stored."""
 
     def __init__(
         self, profile: Profile, token: str, chromium: Chromium, settings: PageSettings, telemetry: Telemetry
@@ -50,17 +50,17 @@ class TokenWorker(Worker):
         return self._token_error(await super()._explained(session, error, sent=sent))
 
     def _token_error(self, error: BridgeError) -> BridgeError:
-        """Return `error`; say of a lost login that it was the client's token."""
+        """Return `error`; for a lost login, one that names the client's token."""
         if isinstance(error, TokenRefused) or not isinstance(error, LoginRequired):
             return error
-        message = f"The site does not take the userToken that ends in '{self._end}'; sign in there again."
+        message = f"The site does not accept the userToken that ends in '{self._end}'; sign in there again."
         return TokenRefused(message, sent=error.sent)
 
 
 class TokenLogins:
-    """Makes workers of tokens, and checks whether a token still signs in; see `token_accounts.TokenSite`.
+    """A site whose accounts tokens sign in; see `token_accounts.TokenSite`.
 
-    Raises `SetupError` where the site of the settings cannot be signed in to by a token.
+    Raise `SetupError` if the site of the settings does not support sign-in by a token.
     """
 
     def __init__(self, chromium: Chromium, settings: PageSettings, tokens: TokenSettings, telemetry: Telemetry) -> None:
@@ -74,15 +74,15 @@ class TokenLogins:
 
     @property
     def models(self) -> Sequence[Model]:
-        """Return the base names of the models that the site serves."""
+        """Return the base models that the site serves."""
         return models_of(self._driver_type, self._settings.files)
 
     def worker(self, name: str, token: str) -> TokenWorker:
-        """Return a worker that is signed in by the token."""
+        """Return a worker that the token signs in."""
         return TokenWorker(self._profile(name, token), token, self._chromium, self._settings, self._telemetry)
 
     async def is_live(self, token: str) -> bool:
-        """Open the site with the token, send nothing, and tell whether it is signed in."""
+        """Open the site with the token and tell whether it is signed in; send nothing."""
         profile = self._profile("token", token)
         try:
             async with (
@@ -94,7 +94,7 @@ class TokenLogins:
                 await session.driver.ready()
         except LoginRequired:
             return False
-        except Muted:  # signed in, but silenced
+        except Muted:  # signed in, but muted
             return True
         return True
 

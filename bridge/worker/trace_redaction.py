@@ -1,7 +1,7 @@
 """Removes the login from a Playwright trace, so that a trace can be shared without the account.
 
-Secret is what the browser stores for the site, and what the credentials headers of the trace's requests hold. It is
-replaced wherever it occurs: in headers, bodies and page snapshots. Prompts and answers stay.
+The secrets are the browser's stored values for the site, and the credentials headers of the trace's requests. They are
+replaced wherever they occur: in headers, bodies and page snapshots. Prompts and answers stay.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from bridge.storage.atomic import draft
 
 SECRET_HEADERS = re.compile(r"(?:proxy-)?authorization|(?:set-)?cookie|.*(?:token|secret|api-?key|session).*", re.I)
 SHORTEST = 12
-"""Characters below which a value is no secret, but a setting such as `true`."""
+"""Least characters of a secret; shorter values are settings such as `true`."""
 STAND_IN = b"[removed]"
 
 
 def stored(state: Any) -> set[str]:
-    """Return the values that a storage state holds, those inside of JSON too."""
+    """Return the values in a storage state, including those inside JSON."""
     found = {cookie["value"] for cookie in state["cookies"]}
     for origin in state["origins"]:
         for item in origin.get("localStorage", ()):
@@ -33,9 +33,9 @@ def stored(state: Any) -> set[str]:
 
 
 def redact(trace: Path, clean: Path, known: Collection[str], work: Path) -> None:
-    """Write the trace without `known` values, nor those of its requests' secret headers, to `clean`.
+    """Write the trace to `clean` without `known` values and those of its requests' secret headers.
 
-    Playwright's own files, in the folder `work`, stay until the browser closes: those with such a value are deleted.
+    Playwright's own files in the folder `work` stay until the browser closes, so those with such a value are deleted.
     """
     with zipfile.ZipFile(trace) as whole, draft(clean) as file:
         parts = [name for name in whole.namelist() if name.endswith("network")]
@@ -61,14 +61,14 @@ def _sent(whole: zipfile.ZipFile, name: str) -> Iterator[str]:
             snapshot = json.loads(line)["snapshot"]
             headers = [*snapshot["request"]["headers"], *snapshot["response"]["headers"]]
         except (ValueError, KeyError, TypeError):
-            continue  # of another kind
+            continue  # another kind of entry
         for header in headers:
             if SECRET_HEADERS.fullmatch(header["name"]):
                 yield from re.split(r"[;,]?\s+|=", header["value"])
 
 
 def _leaves(text: str) -> Iterator[str]:
-    """Yield a value, or where it is JSON the texts in it."""
+    """Yield a value, and the strings in it if it is JSON."""
     yield text
     try:
         waiting = [json.loads(text)]

@@ -1,4 +1,4 @@
-"""What the page shall send for a chat, and whether it can: files beside the prompt, and a prompt that is too long."""
+"""Plans the turns of a chat: what the page sends, with limits on files and on the length of the prompt."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from bridge.storage.conversation_tokens import new_messages
 
 LONG_NAME = "prompt.txt"
 LONGEST_ATTACHED = 6_000_000
-"""Characters of the longest prompt that goes as a file: more than the models read, and each may take 4 bytes."""
+"""Characters of the longest prompt that is sent as a file: more than the models read, at up to 4 bytes each."""
 LONG_PROMPT = f"My whole message is in the attached file {LONG_NAME}. Read all of it, and answer it as if typed."
 
 
 def models_of(driver: type[SiteDriver], settings: FileSettings) -> tuple[Model, ...]:
-    """Return the base models of a site, with the most text that a request can bring them.
+    """Return the base models of a site, with the most text that a request may have.
 
-    That is a prompt, typed or attached, behind the longest history that is recognized and not sent again.
+    That is a prompt, typed or attached, after the longest history that is recognized and not sent again.
     """
     limit = settings.prompt_limit or driver.prompt_limit
     if limit is None:
@@ -39,7 +39,7 @@ def models_of(driver: type[SiteDriver], settings: FileSettings) -> tuple[Model, 
 def turns_of(
     request: ChatRequest, place: ConversationPosition | None, driver: type[SiteDriver], settings: FileSettings
 ) -> list[Turn]:
-    """Return the turns to try, the best first; raise a `ContextTooLong` where none can fit, before any is written."""
+    """Return the turns to try, the best first; raise a `ContextTooLong` if none can fit."""
     messages = request.messages
     if place is None:
         _check_size(_least(messages), driver, settings)
@@ -53,9 +53,9 @@ def turns_of(
 
 
 def _with_room(messages: Sequence[Message], driver: type[SiteDriver], settings: FileSettings) -> Sequence[Message]:
-    """Return the messages without the oldest files of the history, where they are too many or too large together.
+    """Return the messages without the oldest files of the history, if those are too many or too large together.
 
-    Clients send their history again and again, and cannot leave anything out of it.
+    Clients resend their whole history, and cannot leave anything out.
     """
     old, new = split(messages)
     is_attached = _excess(_least(messages), driver, settings) is not None
@@ -81,9 +81,9 @@ def _turn(request: ChatRequest, messages: Sequence[Message], *, goes_on: bool = 
 
 
 def fitted(turn: Turn, driver: type[SiteDriver], settings: FileSettings) -> Turn:
-    """Return the turn as the site can take it; raise a `RequestError` that says what is too much. Blocks.
+    """Return the turn in a form that the site accepts; raise a `RequestError` that names an exceeded limit.
 
-    It goes over prompts of megabytes, so that a thread of its own is the place for it.
+    Blocks: it scans prompts of megabytes, so it must run in a thread.
     """
     size = _Size(_length(turn.prompt), 1 + _breaks(turn.prompt))
     if not _excess(size, driver, settings):
@@ -98,16 +98,16 @@ def fitted(turn: Turn, driver: type[SiteDriver], settings: FileSettings) -> Turn
 
 
 class _Size(NamedTuple):
-    """What a page has to lay out."""
+    """The size of the text that a page has to lay out."""
 
     length: int
     lines: int
     changes: int = 0
-    """Of the direction of writing."""
+    """Changes of the direction of writing."""
 
 
 def _check_size(size: _Size, driver: type[SiteDriver], settings: FileSettings) -> None:
-    """Raise a `ContextTooLong` where a prompt of that size can be neither typed nor attached."""
+    """Raise a `ContextTooLong` if a prompt of that size can be neither typed nor attached."""
     excess = _excess(size, driver, settings)
     is_attached = settings.long_prompts == "attach" and _takes_files(driver) and size.length <= LONGEST_ATTACHED
     if excess and not is_attached:
@@ -115,7 +115,7 @@ def _check_size(size: _Size, driver: type[SiteDriver], settings: FileSettings) -
 
 
 def _excess(size: _Size, driver: type[SiteDriver], settings: FileSettings) -> str | None:
-    """Return of what a prompt has more than can be typed into the page, if of anything."""
+    """Return which limit of the page a prompt exceeds, or None."""
     limit = settings.prompt_limit or driver.prompt_limit
     if limit is not None and size.length > limit:
         return f"{size.length} characters, and the site takes {limit}"
@@ -145,7 +145,7 @@ def _takes_files(driver: type[SiteDriver]) -> bool:
 
 
 def _length(text: str) -> int:
-    """Return the length as a page counts it."""
+    """Return the length in UTF-16 code units, as a page counts it."""
     pieces = (text[place : place + PIECE] for place in range(0, len(text), PIECE))
     return (
         len(text) if text.isascii() else sum(len(piece.encode("utf-16-le", "surrogatepass")) // 2 for piece in pieces)
@@ -153,11 +153,11 @@ def _length(text: str) -> int:
 
 
 def _least(messages: Sequence[Message]) -> _Size:
-    """Return how many characters and lines a prompt of the messages has at least."""
+    """Return the least characters and lines of a prompt of the messages."""
     texts = [message.text for message in messages]
     return _Size(sum(map(len, texts)), 1 + sum(map(_breaks, texts)))
 
 
 def _breaks(text: str) -> int:
-    """Return how many line breaks a text box makes of the text."""
+    """Return the number of line breaks of the text in a text box."""
     return text.count("\n") + text.count("\r") - text.count("\r\n")

@@ -12,18 +12,18 @@ from bridge.sites.contract import Turn
 from bridge.worker.page_session import Session
 
 SLACK = 10.0
-"""Seconds after the limit in which the driver itself should say what went wrong."""
+"""Seconds after the limit in which the driver itself should report the error."""
 
 
 async def upload_files(session: Session, exchange: Exchange, turn: Turn, limit: float, chromium: Chromium) -> None:
-    """Upload the turn's files, if there are any, within `limit` seconds; raise what ends the page in the meantime."""
+    """Upload the turn's files, if any, within `limit` seconds; raise an error that ends the page meanwhile."""
     if not turn.attachments:
         return
     session.may_act()
     uploading = asyncio.get_running_loop().create_task(session.driver.attach(turn, limit))
     ended = asyncio.get_running_loop().create_task(exchange.sent())
     for task in (uploading, ended):
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may be that nobody asks
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # the result may not be used
     try:
         async with within(limit + SLACK, "The page did not take the files"):
             await asyncio.wait({uploading, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -31,7 +31,7 @@ async def upload_files(session: Session, exchange: Exchange, turn: Turn, limit: 
                 ended.result()
             await uploading
     except (FileRejected, SiteError):
-        await chromium.check()  # without its network, the page's failure says nothing about the files
+        await chromium.check()  # if the browser lost its network, the failure says nothing about the files
         raise
     finally:
         uploading.cancel()

@@ -1,7 +1,7 @@
-"""Puts the localStorage and the sessionStorage of a login into an account's own page.
+"""Restores the localStorage and the sessionStorage of a login in an account's own page.
 
-Playwright would open another page for it, and with that start a process, each time an account is opened. So it gets
-only what it alone can put: cookies, IndexedDB, and the localStorage of other origins.
+Playwright would open another page for that, and so start a process, each time an account is opened. It restores only
+what this module cannot: cookies, IndexedDB, and the localStorage of other origins.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ RESTORE_LOCAL_STORAGE = """(([origin, items]) => {
 
 
 async def restore_session_storage(context: BrowserContext, profile: Profile, limit: float) -> None:
-    """Have each page of the context begin with the profile's sessionStorage; that may take `limit` seconds."""
+    """Make each page of the context start with the profile's sessionStorage, within `limit` seconds."""
     if profile.session_storage:
         async with within(limit, "The browser did not take the session storage"):
             stored = [(origin, [*items.items()]) for origin, items in profile.session_storage.items()]
@@ -43,18 +43,18 @@ async def restore_session_storage(context: BrowserContext, profile: Profile, lim
 
 
 async def read_session_storage(page: Page) -> tuple[str, dict[str, str]]:
-    """Return the page's origin, and what its sessionStorage holds."""
+    """Return the page's origin and its sessionStorage."""
     origin, items = await page.evaluate(READ_SESSION_STORAGE)
     return origin, dict(items)
 
 
 class LocalStorage:
-    """What a profile's localStorage holds of the site's own origin; the first document of it in a context finds it."""
+    """The localStorage of a profile for the site's origin, restored in that origin's first document in a context."""
 
     def __init__(self, profile: Profile) -> None:
         self._origin = origin_of(profile.url)
         state = profile.storage_state
-        # a browser's own folder has the items already
+        # a browser's own folder already has the items
         own = [] if profile.user_data_dir else [one for one in state["origins"] if self._is_own(one)]
         self._items = [(item["name"], item["value"]) for one in own for item in one["localStorage"]]
         self.rest = {**state, "origins": [one for one in state["origins"] if one not in own]}
@@ -62,7 +62,7 @@ class LocalStorage:
         self._tasks = Tasks()
 
     def _is_own(self, stored: Any) -> bool:
-        """Tell whether these are items of the origin alone; what has another form is for Playwright to judge."""
+        """Tell whether an entry has only items of the origin; Playwright handles other formats."""
         if not isinstance(stored, dict) or stored.get("origin") != self._origin or stored.get("indexedDB"):
             return False
         items = stored.get("localStorage")
@@ -72,10 +72,10 @@ class LocalStorage:
         )
 
     async def put(self, tab: TabSession) -> None:
-        """Have the page begin with the items in its first document of the origin, unless another page did so already.
+        """Restore the items in the page's first document of the origin, unless another page has done so.
 
-        A later document is left alone, or a page that logs out would be logged in again: the script is removed when
-        that document comes, and where the next one comes before that, the localStorage is not empty.
+        A later document is unchanged, or a page that logs out would be logged in again: the script is removed at that
+        first document; if the next one comes before the removal, its localStorage is not empty.
         """
         if not self._items:
             return
@@ -89,11 +89,11 @@ class LocalStorage:
         def on_document(event: dict[str, Any]) -> None:
             frame = event["frame"]
             if added and frame.get("parentId") is None and origin_of(frame["url"]) == self._origin:
-                self._items.clear()  # only now: a page that was sent elsewhere may be closed before it comes
+                self._items.clear()  # only now, as a redirected page may be closed before it gets here
                 self._tasks.start(remove(added.pop("identifier")))
 
         tab.on("Page.frameNavigated", on_document)
 
     async def aclose(self) -> None:
-        """Leave the page."""
+        """Stop removing scripts."""
         await self._tasks.close()

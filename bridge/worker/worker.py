@@ -4,12 +4,12 @@ The life of a worker, as the pool's supervisor runs it:
 
 1. `opened` starts the page: context from the stored login, the site loaded, the driver's `ready`, leftovers of an
    earlier run stopped. Inside its `async with` the worker can be used.
-2. `chat` takes one chat at a time (the pool's leases see to that) through its steps, each with a time limit. Without a
+2. `chat` takes one chat at a time (the pool's leases ensure that) through its steps, each with a time limit. Without a
    chat, `prepare`, `delete`, `renew` (a new page in the same context) or `visited` (a person) may have the page.
-3. `lost` raises as soon as the page cannot be used any more: it crashed, left the site, gave no sign of life, or a chat
+3. `lost` raises as soon as the page can no longer be used: it crashed, left the site, gave no sign of life, or a chat
    gave it up (`give_up`). The first reason counts.
 4. Leaving `opened` writes the login back and closes the page. The supervisor opens it again when the policy says so:
-   the worker draws no conclusion from an error, it raises it to the client (`chat`) and to the pool (`lost`).
+   the worker only raises errors, to the client (`chat`) and to the pool (`lost`).
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ from bridge.worker.turn_plan import models_of, turns_of
 
 
 class Worker:
-    """Answers chats through one account's page; open while `opened` is held."""
+    """A worker that answers chats through one account's page; usable while `opened` is entered."""
 
     ownership: Ownership = ALONE
-    """Asked right before everything that the site would notice."""
+    """Checked right before every action that the site can notice."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Worker:
     ) -> None:
         self.name, self.site, self.url = profile.name, profile.site, profile.url
         self.last_seen: datetime | None = None
-        """When the page has last given a sign of life."""
+        """When the page last gave a sign of life."""
         folders, limit, owned = settings.folders, settings.browser.call_limit, lambda: self.ownership
         self._driver_type = load_driver(profile.site, folders.site_files)
         self.min_interval = self._driver_type.min_interval
@@ -77,7 +77,7 @@ class Worker:
         self._snapshots = PageSnapshots(self.name, folders.config / "bundles", limit)
         self._session: Session | None = None
         self.shown: Session | None = None
-        """The open page, also where it cannot take chats."""
+        """The open page, even if it cannot take chats."""
         self._departures, self._next, self._loss = Departures(), NextChat(), PageLoss()
         kept = unfinished_chats_file(folders.config, self.name) if store else None
         self._stopper = GenerationStopper(kept, owned, settings.turn, self.give_up)
@@ -85,7 +85,7 @@ class Worker:
 
     @property
     def models(self) -> Sequence[Model]:
-        """Return the base names of the models that the account's site serves."""
+        """Return the base models that the account's site serves."""
         return models_of(self._driver_type, self._settings.files)
 
     @asynccontextmanager
@@ -116,18 +116,18 @@ class Worker:
             await self._recorder.written()
 
     async def lost(self) -> NoReturn:
-        """Watch over the open page; raise as soon as it cannot be used any more."""
+        """Watch the open page; raise as soon as it can no longer be used."""
         while True:
             await self._loss.raised(self._settings.browser.check_every)
-            with suppress(BridgeError):  # it is given up
+            with suppress(BridgeError):  # `check` has given the page up
                 await self.check()
 
     async def check(self) -> None:
-        """Ask the page for a sign of life, and give it up where none comes; raise why."""
-        await first(self._check(), self._loss.raised())  # a page that crashes meanwhile answers no question
+        """Ask the page for a sign of life; without one, give it up and raise why."""
+        await first(self._check(), self._loss.raised())  # a page that crashes meanwhile does not answer
 
     async def visited(self, visit: Visit, session: Session | None = None) -> None:
-        """Hand the open page to a person; return when it can take chats again, or raise why it cannot."""
+        """Hand the open page to a person; wait until it can take chats again, or raise why it cannot."""
         page, self._next.is_prepared = session or self._opened_session(), False
         await hand_over_page(page, visit, self._loss, self._settings.turn.ready, lambda: self._ready(page))
         await self._write_back.now(page, self._chromium)
@@ -137,7 +137,7 @@ class Worker:
         self._telemetry.emit(PageShown(self.name, session is not None))
 
     def give_up(self, error: BridgeError) -> None:
-        """End the running chat, if any, and the open page, because of `error`."""
+        """End the running chat, if any, and the open page with `error`."""
         self._loss.note(error)
         if self._session is not None:
             self._session.interceptor.fail(error)
@@ -146,20 +146,20 @@ class Worker:
         self.give_up(self._departures.judged(error))
 
     def interrupt(self, error: BridgeError) -> None:
-        """End the running chat, if there is one, with `error`, and what the site generates; the page stays open."""
+        """End the running chat, if any, and its generation with `error`; the page stays open."""
         if self._session is not None:
             self._session.interrupt(error)
 
     async def login_renewed(self) -> None:
-        """Return when somebody has logged the account in again."""
+        """Wait until a newer login of the account is stored."""
         await self._login.login_renewed(self._settings.browser.check_every)
 
     async def chat(
         self, request: ChatRequest, timeline: Timeline, place: ConversationPosition | None = None
     ) -> AsyncGenerator[ChatEvent]:
-        """Send one chat and yield what comes back; errors say by `sent` whether the site may have seen it.
+        """Send one chat and yield its answer; the `sent` of an error tells whether the site may have seen the prompt.
 
-        With a `place` only what is new is sent there; where that cannot be, a new conversation gets all of it.
+        With a `place`, only new messages are sent there; if that fails, a new conversation gets the whole history.
         """
         session, limits, files = await self._session_for_chat(), self._settings.turn, self._settings.files
         call_limit = self._settings.browser.call_limit
@@ -189,7 +189,7 @@ class Worker:
         await self._write_back.if_due(session, self._chromium)
 
     async def _session_for_chat(self) -> Session:
-        """Return the open page, a new one where it has served too many chats."""
+        """Return the open page, renewed if it has served too many chats."""
         session = self._opened_session()
         if session.wear.is_overdue(self._settings.browser):
             await self.renew()
@@ -198,7 +198,7 @@ class Worker:
         return session
 
     def _sent(self, session: Session, turn: Turn, request: PageRequest, chat: str) -> str | None:
-        """Note what was sent; return the id of the conversation, in which the site generates now."""
+        """Record the sent prompt; return the id of its conversation, if known."""
         self._next.sent(turn)
         self._recorder.request(request, chat)
         conversation = session.driver.conversation_of(request)
@@ -207,18 +207,18 @@ class Worker:
         return conversation
 
     def _finished(self) -> float:
-        """Note that the page has answered; return the seconds in which the site ends its response by itself."""
+        """Record that the page has answered; return the seconds that the site has to end its response by itself."""
         self._departures.forget()
         self.last_seen = datetime.now(UTC)
         return self._settings.turn.end
 
     async def _explained(self, session: Session, error: BridgeError, *, sent: bool = False) -> BridgeError:
-        """Return a copy of `error`, which others hold as well, with whether the prompt has left, and its bundle."""
+        """Return a copy of `error`, which others may hold, with its `sent` and its bundle."""
         return await self._snapshots.explained(session, error.replace(sent=sent))
 
     @property
     def page_chats(self) -> int:
-        """Return the number of chats that the open page was used for."""
+        """Return the number of chats of the open page."""
         return 0 if self._session is None else self._session.wear.chats
 
     async def bundle(self) -> Path:
@@ -226,21 +226,21 @@ class Worker:
         return await self._snapshots.bundle(self._opened_session(), "The operator asked for it.")
 
     async def thumbnail(self) -> bytes | None:
-        """Return a small picture of the open page, a few seconds old at most; None where there is none."""
+        """Return a thumbnail of the open page, at most a few seconds old; None if there is none."""
         return None if self._session is None else await self._snapshots.thumbnail(self._session)
 
     @property
     def is_renewal_due(self) -> bool:
-        """Tell whether the page was used so much that a new one should take its place."""
+        """Tell whether the page is so worn that it should be replaced."""
         return bool(self._session and not self._loss.happened and self._session.wear.is_due(self._settings.browser))
 
     @property
     def is_reopening_due(self) -> bool:
-        """Tell whether the page is in a browser that another one has replaced."""
+        """Tell whether the page's browser was replaced by another one."""
         return self._session is not None and self._chromium.is_retired
 
     async def renew(self) -> None:
-        """Put a new page in the place of the open one; not while a chat runs."""
+        """Replace the open page by a new one; not while a chat runs."""
         session = self._opened_session()
         await session.renew(self._settings.browser.call_limit)
         self._telemetry.emit(PageRenewed(self.name))
@@ -248,13 +248,13 @@ class Worker:
 
     @property
     def wants_new_chat(self) -> bool:
-        """Tell whether the next chat will probably begin a conversation, as the last ones did, and none is open yet."""
+        """Tell whether the page should be prepared for a chat that will probably start a conversation."""
         return self._session is not None and not self._loss.happened and self._next.wants_preparation
 
     async def prepare(self) -> None:
-        """Bring up an empty chat for whatever comes next; not while a chat runs."""
+        """Open an empty chat for the next one; not while a chat runs."""
         session, self._next.is_prepared = self._opened_session(), True
-        with suppress(SiteChanged, PageMovedOn):  # the next chat will say so, to somebody who asked
+        with suppress(SiteChanged, PageMovedOn):  # the next chat raises it to its client
             async with within(self._settings.turn.ready, "The page opened no chat"):
                 await session.driver.open(self._next.expected)
 
@@ -270,7 +270,7 @@ class Worker:
     def _opened_session(self) -> Session:
         if self._session is None:
             raise BrowserError("The account's page is not open.")
-        self._loss.check()  # one that was given up is about to be closed
+        self._loss.check()  # a page that was given up is about to be closed
         self.ownership.check()
         return self._session
 

@@ -1,1 +1,1 @@
-"""Which account answers a chat, and what an error means for an account; may import chat, storage."""
+"""Assigns chats to accounts, and decides what an error means for an account; may import chat, storage."""

@@ -24,20 +24,20 @@ from bridge.storage.conversation_file import ConversationPosition
 from bridge.telemetry import Timeline, WorkerState
 
 NEEDS_PERSON = (WorkerState.LOGGED_OUT, WorkerState.CHALLENGED)
-"""States that seldom end before a person does something."""
+"""States that usually last until a person acts."""
 AWAY = (*NEEDS_PERSON, WorkerState.MUTED)
-"""States that mostly last for hours."""
+"""States that usually last for hours."""
 JITTER = 0.3
-"""The pace varies by up to this share of the minimum interval."""
+"""The largest random addition to the minimum interval, as a share of it."""
 NOBODY = "No account is logged in; run `bridge login NAME`."
 
 
 class PoolWorker(Protocol):
-    """What the pool needs of a worker; `Worker` is the real one.
+    """The interface of workers for the pool; `Worker` implements it.
 
     The pool enters `opened`; inside it, it calls one at a time of `chat`, `visited`, `renew`, `prepare` and `delete`,
-    and beside them `lost`, `check`, `give_up`, `interrupt`, `bundle` and `thumbnail`. Errors are `BridgeError`s; those
-    of `chat` say by `sent` whether the prompt may have reached the site.
+    and concurrently `lost`, `check`, `give_up`, `interrupt`, `bundle` and `thumbnail`. Errors are `BridgeError`s; the
+    `sent` of those of `chat` tells whether the prompt may have reached the site.
     """
 
     name: str
@@ -46,41 +46,41 @@ class PoolWorker(Protocol):
 
     @property
     def last_seen(self) -> datetime | None:
-        """Return when the account's page has last given a sign of life."""
+        """Return when the account's page last gave a sign of life."""
         ...
 
     @property
     def page_chats(self) -> int:
-        """Return the number of chats that the open page was used for."""
+        """Return the number of chats of the open page."""
         ...
 
     @property
     def models(self) -> Sequence[Model]:
-        """Return the base names of the models it serves."""
+        """Return the base models that it serves."""
         ...
 
     @property
     def min_interval(self) -> float:
-        """Return the seconds between two sends."""
+        """Return the least seconds between two sends."""
         ...
 
     def opened(self, visit: Visit | None = None) -> AbstractAsyncContextManager[None]:
-        """Open the account, and close it on leaving; raise a `BridgeError` that says why it cannot be opened.
+        """Open the account, and close it at exit; raise a `BridgeError` if it cannot be opened.
 
-        With a `visit` the page is that person's first, whatever it shows.
+        With a `visit`, that person gets the page first, whatever it shows.
         """
         ...
 
     async def visited(self, visit: Visit) -> None:
-        """Hand the open page to a person; return when it can take chats again, or raise why it cannot."""
+        """Hand the open page to a person; wait until it can take chats again, or raise why it cannot."""
         ...
 
     async def lost(self) -> NoReturn:
-        """Raise as soon as the open account cannot be used any more."""
+        """Raise as soon as the open account can no longer be used."""
         ...
 
     async def check(self) -> None:
-        """Ask the open page for a sign of life, and `give_up` where none comes."""
+        """Ask the open page for a sign of life; call `give_up` without one."""
         ...
 
     def give_up(self, error: BridgeError) -> None:
@@ -92,7 +92,7 @@ class PoolWorker(Protocol):
         ...
 
     async def login_renewed(self) -> None:
-        """Return when somebody has logged the account in again since it was opened, or since this returned last."""
+        """Wait until a newer login is stored than when the account was opened, or this last returned."""
         ...
 
     @property
@@ -101,7 +101,7 @@ class PoolWorker(Protocol):
         ...
 
     async def renew(self) -> None:
-        """Begin with a new page."""
+        """Replace the page by a new one."""
         ...
 
     @property
@@ -115,7 +115,7 @@ class PoolWorker(Protocol):
         ...
 
     async def prepare(self) -> None:
-        """Bring up an empty chat."""
+        """Open an empty chat in the page."""
         ...
 
     async def delete(self, conversation: str) -> None:
@@ -127,7 +127,7 @@ class PoolWorker(Protocol):
         ...
 
     async def thumbnail(self) -> bytes | None:
-        """Return a small picture of the open page, or None."""
+        """Return a thumbnail of the open page, or None."""
         ...
 
     def chat(
@@ -135,14 +135,14 @@ class PoolWorker(Protocol):
     ) -> AsyncGenerator[ChatEvent]:
         """Yield the answer's events, `Finish` last, in the conversation at `place` if there is one.
 
-        Marks "sent", "first_byte" and "first_token" on `timeline`. Closing the generator stops the site's generation.
+        Mark "sent", "first_byte" and "first_token" on `timeline`. Closing the generator stops the site's generation.
         """
         ...
 
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """An account and what is known of it; before the clock shows `free_at` it does not send."""
+    """An account and its state; it sends nothing before the monotonic time `free_at`."""
 
     worker: PoolWorker
     settings: PoolSettings
@@ -152,51 +152,51 @@ class Slot:
     free_at: float = 0.0
     fails: int = 0
     caution: int = 0
-    """How many sends more are made at a slower pace, after a rest."""
+    """How many more sends are made at a slower pace, after a rest."""
     is_token_account: bool = False
-    """Whether a client's own login opened it, so that only that client's chats may use it."""
+    """Whether it belongs to a client's own login, so that only that client's chats may use it."""
     sends: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))
     """Unix times of the sends."""
     now: Callable[[], float] = time.time
-    """Tells the time in Unix seconds, by which sends are noted, and until when the account is parked."""
+    """Returns the Unix time, for sends and for the end of parking."""
     woken: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the account shall be opened again before its time."""
+    """Set to open the account again before its time."""
     looks: int = 0
-    """How often the account's state was found out; see `Supervisor.known`."""
+    """How many times the account's state was determined; see `Supervisor.known`."""
     is_open: bool = False
-    """Whether its page is open, or is being opened or closed: it takes memory of the browser."""
+    """Whether its page is open, opening or closing, so that it takes memory of the browser."""
     is_wanted: bool = False
-    """Whether it is to be opened whatever the limit on open accounts says."""
+    """Whether it is opened regardless of the limit on open accounts."""
     is_leaving: bool = False
-    """Whether it gets no more chats, because its page is closed after the running one."""
+    """Whether it gets no more chats, because its page closes after the running one."""
     is_paused: bool = False
     visit: Visit | None = None
-    """The person who is in its page, or was the last to be."""
+    """The current or last visit of a person to its page."""
     last_error: AccountError | None = None
 
     @property
     def is_parked(self) -> bool:
-        """Tell whether the account is neither open nor being opened; it may only sleep."""
+        """Tell whether the account is neither open nor being opened; this includes sleeping."""
         return self.state not in (WorkerState.STARTING, WorkerState.READY)
 
     @property
     def can_wake(self) -> bool:
-        """Tell whether the account sleeps, and would take chats if it were opened."""
+        """Tell whether the account sleeps, and could take chats once opened."""
         return self.state is WorkerState.ASLEEP and not self.is_paused and not self.is_held
 
     @property
     def is_held(self) -> bool:
-        """Tell whether a person is in the account's page, or about to be."""
+        """Tell whether a person uses the account's page, or is about to."""
         return self.visit is not None and not self.visit.ended.is_set()
 
     @property
     def visitor(self) -> Visit | None:
-        """Return the visit of a person who may have the page now."""
+        """Return the visit of a person who may use the page now."""
         return self.visit if self.visit is not None and self.is_held and self.visit.granted.is_set() else None
 
     @property
     def takes_chats(self) -> bool:
-        """Tell whether a chat may be given to the account as soon as it has none and its pause is over."""
+        """Tell whether the account takes a chat once it has none and its pause is over."""
         is_kept = self.is_paused or self.is_held or self.is_leaving
         return self.state is WorkerState.READY and not is_kept
 
@@ -225,12 +225,12 @@ class Slot:
         )
 
     def note(self, error: BridgeError) -> None:
-        """Keep `error` as the account's last one, if it says something of the account."""
+        """Keep `error` as the account's last one, if it concerns the account."""
         if rule_of(error).noted:
             self.last_error = AccountError(error.code, error.message, datetime.fromtimestamp(self.now(), UTC))
 
     def succeeded(self) -> None:
-        """Note that the account has answered a chat: nothing is wrong with it, and it may go faster again."""
+        """Record an answered chat, which resets failures and raises the pace again."""
         self.fails = 0
         self.caution = max(self.caution - 1, 0)
 
@@ -239,19 +239,19 @@ class Slot:
         return serves(self.worker.models, model)
 
     def pause(self, since: float) -> None:
-        """Let the account send nothing for its interval, or a little more, after the clock showed `since`."""
+        """Pause the account for its interval, or a little more, from the monotonic time `since`."""
         self.free_at = since + self.least_pause * random.uniform(1, 1 + JITTER)  # noqa: S311 - a pace
 
     @property
     def least_pause(self) -> float:
-        """Return the least seconds between two sends now."""
+        """Return the current least seconds between two sends."""
         least = self.settings.min_interval
         least = self.worker.min_interval if least is None else least
         return least * (1 + self.caution)
 
     @property
     def back_in(self) -> float | None:
-        """Return the seconds until a parked account is opened again, or None where it waits for a person."""
+        """Return the seconds until a parked account is opened again, or None if it waits for a person."""
         if self.until is None or self.is_paused:
             return None
         return max(self.until.timestamp() - self.now(), 0.0)
@@ -270,7 +270,7 @@ class Slot:
         self.woken.clear()
 
     def is_back_within(self, seconds: float) -> bool:
-        """Tell whether it makes sense to wait that long for the account."""
+        """Tell whether the account may become usable within `seconds`."""
         if self.visit is not None and not self.visit.over.is_set():
             return False
         if self.state is WorkerState.ASLEEP:
@@ -289,5 +289,5 @@ def serves(bases: Sequence[Model], model: Model) -> bool:
 
 
 def readiness(slots: Sequence[Slot]) -> str:
-    """Return the states of these accounts in words."""
+    """Return the states of accounts in words."""
     return "; ".join(str(slot.account(is_busy=False)) for slot in slots) or NOBODY.rstrip(".")

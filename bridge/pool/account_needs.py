@@ -1,4 +1,4 @@
-"""Finds which sleeping accounts should be opened now, and which others may give way to each."""
+"""Finds which sleeping accounts should be opened now, and which others may be closed for each."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bridge.pool.lease import Lease
 from bridge.telemetry import WorkerState
 
 SOON = 10.0
-"""Seconds of pause for which a chat rather waits than that a further account is opened in its place."""
+"""Longest pause in seconds that a chat waits for instead of opening another account."""
 NEEDED = "A chat needs it."
 SPARE = "All open accounts are busy."
 REFRESH = "Its login is kept fresh."
 
 
 class Need(NamedTuple):
-    """A sleeping account that is to be opened, why, and which others may give way to it, the best first."""
+    """A sleeping account to be opened, with the reason, and the accounts that may be closed for it, the best first."""
 
     slot: Slot
     reason: str
@@ -28,14 +28,14 @@ class Need(NamedTuple):
 
 
 class AccountNeeds:
-    """What the queue needs of the sleeping accounts."""
+    """The needs of the queue for sleeping accounts."""
 
     def __init__(self, queue: ChatQueue, uses: AccountUses) -> None:
         self._queue = queue
         self._uses = uses
 
     def for_chats(self) -> Iterator[Need]:
-        """Yield what waiting chats need, in their turn; each need sees what was done for the one before."""
+        """Yield the needs of waiting chats in their order; each is computed after the one before was handled."""
         now, taken = time.monotonic(), set[Slot]()
         for lease in self._queue.next_chats():
             if lease.home is not None and (lease.is_named or lease.is_patient(now)):
@@ -48,7 +48,7 @@ class AccountNeeds:
                     yield need
 
     def spares(self) -> Iterator[Need]:
-        """Yield an account of each site on which all open ones are busy with chats: another chat is likely."""
+        """Yield an account of each site whose open accounts are all busy, as another chat is likely."""
         now = time.monotonic()
         for url in dict.fromkeys(slot.worker.url for slot in self._uses.running()):
             of_site = [slot for slot in self._uses.of if slot.worker.url == url]
@@ -56,11 +56,11 @@ class AccountNeeds:
                 yield Need(slot, SPARE)
 
     def _of_conversation(self, home: Slot) -> Need:
-        """Return the need of a chat that goes on in a conversation: no other account can do that."""
+        """Return the need of a chat in a known conversation, which no other account can continue."""
         return Need(home, NEEDED, [*self._uses.idle(), *self._uses.running()])
 
     def _of_any(self, lease: Lease, now: float, taken: set[Slot]) -> Need | None:
-        """Return the account that a chat takes: one that comes by itself, or else one that sleeps."""
+        """Return the account for a chat: one that will be free soon, or else a sleeping one."""
         fitting = [slot for slot in lease.fitting if slot not in taken]
         if (soon := next((slot for slot in fitting if self._comes_soon(slot, now)), None)) is not None:
             return Need(soon, NEEDED)
@@ -69,12 +69,12 @@ class AccountNeeds:
         return None if slot is None else Need(slot, NEEDED, useless)
 
     def _comes_soon(self, slot: Slot, now: float) -> bool:
-        """Tell whether the account will take a chat before long without anything being done for it."""
+        """Tell whether the account will take a chat soon without further action."""
         if slot.state is WorkerState.STARTING:
             return not slot.is_paused and not slot.is_held
         return slot.takes_chats and slot not in self._queue.busy() and slot.free_at <= now + SOON
 
 
 def _best(slots: Iterable[Slot]) -> Slot | None:
-    """Return the sleeping account that has rested longest, as a chat would choose it."""
+    """Return the sleeping account that has rested longest."""
     return min((slot for slot in slots if slot.can_wake), key=lambda slot: slot.free_at, default=None)

@@ -1,4 +1,4 @@
-"""What is known of an account beside its login, as another bridge can go on with it."""
+"""The state of an account beside its login, in a form that another node can continue with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bridge.storage.send_times import SendLog
 
 @dataclass(frozen=True, slots=True)
 class AccountRecord:
-    """Why the account gets no chats for a time, whether it is paused, and the Unix times of its sends of a day.
+    """The state of an account: why it is parked, whether it is paused, and the Unix times of its sends of a day.
 
     `generating` are the conversations in which the site may still generate.
     """
@@ -31,7 +31,7 @@ _FORM = TypeAdapter(AccountRecord)
 
 
 def record_of(slot: Slot, generating: Sequence[str] = ()) -> AccountRecord:
-    """Return what is known of an account now."""
+    """Return the record of an account now."""
     is_parked = slot.until is not None and slot.state not in SOON_OVER
     parked = AccountState(slot.state, slot.reason, slot.until) if is_parked and slot.until else None
     sends = tuple(round(sent, 3) for sent in slot.sends)
@@ -44,7 +44,7 @@ def encoded(record: AccountRecord) -> bytes:
 
 
 def decoded(data: bytes) -> AccountRecord:
-    """Return a record of JSON; one that cannot be read says nothing."""
+    """Return a record from JSON; an empty one if it cannot be read."""
     try:
         return _FORM.validate_json(data)
     except ValidationError:
@@ -52,14 +52,14 @@ def decoded(data: bytes) -> AccountRecord:
 
 
 class KnownAccounts:
-    """Where the pool looks up what is known of an account that it is about to open."""
+    """The stored states from which the pool opens accounts."""
 
     def __init__(self, states: StoredAccountStates, sends: SendLog) -> None:
         self._states = states
         self._sends = sends
 
     def take_over(self, name: str, record: AccountRecord) -> None:
-        """Apply the record that another bridge has kept of the account `name`, which is not open here."""
+        """Apply another node's record of the account `name`, which is not open here."""
         self._states.put(name, record.parked)
         self._states.pause(name, is_paused=record.is_paused)
         known: deque[float] = self._sends.of(name)

@@ -1,4 +1,4 @@
-"""Notes when each account was used, opened and put to sleep, and puts them in the order of their last use."""
+"""Records when each account was used, opened and put to sleep, and orders accounts by their last use."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bridge.settings import SleepSettings
 from bridge.telemetry import WorkerState
 
 FIRST_REFRESH = HOUR
-"""Seconds within which an account that was not opened at the start is opened for a moment: its login may have ended."""
+"""Seconds within which an account that was not opened at the start is opened briefly, as its login may have ended."""
 JITTER = 0.2
-"""Share of its time by which a sleeping account is opened earlier, a little different each time."""
+"""Largest share of its time by which a sleeping account is opened earlier, at random."""
 
 
 @dataclass(slots=True)
 class Use:
-    """When an account had its last chat, was opened, and fell asleep; all as the clock showed it."""
+    """When an account had its last chat, was opened, and fell asleep, in monotonic seconds."""
 
     used: float
     opened: float | None = None
@@ -30,12 +30,12 @@ class Use:
 
     @property
     def idle_since(self) -> float:
-        """Return since when nobody needs the account, if it is idle."""
+        """Return since when the account is idle, if it is."""
         return max(self.used, self.opened or self.used)
 
 
 class AccountUses:
-    """The uses of the operator's accounts; those of clients' tokens are closed elsewhere."""
+    """The uses of the operator's accounts; accounts of clients' tokens are closed elsewhere."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class AccountUses:
         self.of: dict[Slot, Use] = {}
 
     def note(self) -> None:
-        """Note who is used now, who was until just now, and who was opened or fell asleep meanwhile."""
+        """Record the accounts in use now or at the last call, and those opened or put to sleep since."""
         now, busy = self.clock(), self._queue.busy()
         self.of = {slot: self.of.get(slot) or Use(self._last_send(slot)) for slot in self._own()}
         for slot, use in self.of.items():
@@ -65,13 +65,13 @@ class AccountUses:
         self._busy = busy
 
     def idle(self) -> list[Slot]:
-        """Return the open accounts that nobody has, the longest unused first."""
+        """Return the open accounts that are not in use, the longest unused first."""
         busy = self._queue.busy()
         idle = [slot for slot in self.of if slot.state is WorkerState.READY and slot not in busy and not slot.is_held]
         return sorted(idle, key=self._order)
 
     def unused(self) -> list[Slot]:
-        """Return the idle accounts that may be closed by now, but for those of all open ones that were used last."""
+        """Return the idle accounts that may be closed by now, except the most recently used open ones."""
         now, after, keep = self.clock(), self._settings.after, self._settings.keep_open
         open_ones = sorted((slot for slot in self.of if slot.takes_chats), key=self._order, reverse=True)
         kept = open_ones[:keep]
@@ -79,7 +79,7 @@ class AccountUses:
         return [slot for slot in idle if after and now - self.of[slot].idle_since >= after]
 
     def stale(self) -> Slot | None:
-        """Return the account that should be opened for a moment, since it slept for too long, if there is one."""
+        """Return an account that has slept so long that it should be opened briefly, if there is one."""
         sleeping = [
             (use.refresh_at, slot.worker.name, slot)
             for slot, use in self.of.items()
@@ -88,7 +88,7 @@ class AccountUses:
         return min(sleeping)[2] if sleeping else None
 
     def running(self) -> list[Slot]:
-        """Return the accounts that have chats, and may have more; the one whose chat runs longest first."""
+        """Return the accounts with chats that may get more, the one with the longest running chat first."""
         leases = sorted((lease for lease in self._queue.chats() if lease.slot in self.of), key=lambda one: one.since)
         return [lease.slot for lease in leases if lease.slot is not None and not lease.slot.is_leaving]
 
@@ -97,7 +97,7 @@ class AccountUses:
         return use.used, use.idle_since
 
     def _last_send(self, slot: Slot) -> float:
-        """Return when the clock showed the account's last send, also before a restart; without one long ago."""
+        """Return the monotonic time of the account's last send, even before a restart; minus infinity without one."""
         return self.clock() - (slot.now() - slot.sends[-1]) if slot.sends else float("-inf")
 
     def _refresh_after(self, use: Use) -> float:

@@ -13,19 +13,19 @@ from bridge.chat.types import ChatEvent, ChatRequest, Finish, Rewritten, Text, T
 from bridge.errors import BridgeError, PoolTimeout
 from bridge.telemetry import CANCELLED, ChatEnded, ChatProgress, Step, Telemetry, Timeline
 
-WENT_ON = "No account was free any more, and the chat went on to another node."
+WENT_ON = "No account was free, and the chat went to another node."
 EVERY = 0.25
-"""Seconds between two reports of a chat that goes on with the same step."""
+"""Seconds between two reports of a chat in the same step."""
 
 
 class Progress:
-    """Counts the events of one answer, and keeps no more of their text than the words that are not counted yet."""
+    """The progress of one chat, which counts its events and keeps only the text that is not counted yet."""
 
     def __init__(self, request: ChatRequest, timeline: Timeline, telemetry: Telemetry) -> None:
         self._request = request
         self.timeline = timeline
         self._telemetry = telemetry
-        # Where the prompt was counted the vocabulary is read, so that nothing waits for its file.
+        # If the prompt was counted, the vocabulary is loaded, so that nothing waits for its file.
         tokenizer = tokenizer_of(request.model.vocabulary) if request.prompt_tokens else ESTIMATE
         self._counts: dict[Step, TokenCount] = {"thinking": tokenizer.count(), "writing": tokenizer.count()}
         self._large = ESTIMATE.count()
@@ -36,7 +36,7 @@ class Progress:
         timeline.on_mark = self._marked
 
     def add(self, event: ChatEvent) -> None:
-        """Take the next event of the answer."""
+        """Count the next event of the answer."""
         match event:
             case Thinking(text):
                 self._count_text("thinking", text)
@@ -50,13 +50,13 @@ class Progress:
 
     @contextmanager
     def reported(self) -> Iterator[None]:
-        """Report at the end of the block how the chat ended: by an answer, an error, or because its client left."""
+        """Report at exit how the chat ended: by an answer, an error, or its client's leaving."""
         try:
             yield
         except BridgeError as error:
             if self._request.is_brief and isinstance(error, PoolTimeout):
                 self._reason = WENT_ON
-            elif self._result == CANCELLED:  # else the client has its answer, and the error is about the account
+            elif self._result == CANCELLED:  # else the client has its answer, and the error concerns the account
                 self._result, self._reason, self._bundle = error.code, error.message, error.bundle
             raise
         finally:
@@ -89,7 +89,7 @@ class Progress:
         )
 
     def _marked(self, mark: str) -> None:
-        """Report a new mark; those of arrival and end have facts of their own."""
+        """Report a new mark; arrival and end have their own facts."""
         if mark not in ("queued", "end"):
             self._report()
 

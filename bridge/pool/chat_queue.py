@@ -1,15 +1,15 @@
-"""Pairs waiting chats with free accounts; every chat has a lease here, and so has any other use of an account.
+"""Pairs waiting chats with free accounts; every chat, and every other use of an account, has a lease here.
 
-There is one list of leases, and no state "busy": an account is busy while a lease has it. `assign` alone pairs leases
-with accounts; `borrowed` takes one that is idle. `assign` is synchronous and is called after every change (a chat comes
-or leaves, an account becomes ready, a pause ends), so whenever it has returned these hold:
+There is one list of leases, and no state "busy": an account is busy while a lease has it. Only `assign` pairs leases
+with accounts; `borrowed` takes an idle one. `assign` is synchronous and is called after every change (a chat comes
+or leaves, an account becomes ready, a pause ends), so these hold whenever it has returned:
 
 - an account is held by at most one lease;
-- no chat waits while an account that fits it is idle and may send (`free_at`), unless the chat waits for the account of
-  its conversation (`patient_until`), its key has as many chats as it may, or the bridge is stopping;
+- no chat waits while a fitting account is idle and may send (`free_at`), unless the chat waits for the account of its
+  conversation (`patient_until`), its key is at its limit of parallel chats, or the bridge is stopping;
 - claims come before chats, in the order of the claims;
 - accounts go to the keys in turn (`FairOrder`), and within a key to the chat that came first;
-- a chat that is cancelled at any await has nothing to give back: removing its lease frees its account.
+- a chat cancelled at any await needs no other cleanup: removing its lease frees its account.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from bridge.settings import PoolSettings
 from bridge.tasks import Tasks
 
 RETRY_AFTER = 5.0
-"""Seconds that clients are asked to wait for a bridge that is restarted."""
+"""`Retry-After` in seconds while the bridge is stopping."""
 LAST_LIMIT = 5.0
-"""Seconds that chats get to end after the stop of their generation (`turn.stop`), when the bridge stops."""
+"""Seconds that chats have to end, after the stop of their generation (`turn.stop`), when the bridge stops."""
 INTERRUPT_EVERY = 0.2
-"""Seconds between two interrupts of a chat that has to end: one that comes between two of its steps has no effect."""
+"""Seconds between two interrupts of a chat that must end: one between two of its steps has no effect."""
 
 
 class ChatQueue:
@@ -49,12 +49,12 @@ class ChatQueue:
         self._timer: asyncio.TimerHandle | None = None
         self._tasks = Tasks()
         self.on_assigned: Callable[[], None] = lambda: None
-        """Called after each `assign`: other accounts may have to be opened now, or may be closed."""
+        """Called after each `assign`, as other accounts may now have to be opened or closed."""
         self.freed = asyncio.Event()
         """Set whenever a chat has left."""
         self.is_draining = self._is_hurried = False
         self.gives_away: Callable[[], bool] = lambda: False
-        """Tells whether the operator's accounts go to other nodes, so that no chat may wait for one here."""
+        """Tells whether the operator's accounts move to other nodes, so that no chat may wait for one here."""
         self._patience: asyncio.Timeout | None = None
         self._is_empty = asyncio.Event()
 
@@ -74,20 +74,20 @@ class ChatQueue:
         return [slot for slot in self._slots() if slot.takes_chats and slot not in busy]
 
     def chats(self) -> list[Lease]:
-        """Return the leases of chats, waiting and running ones; not those of other uses of an account."""
+        """Return the leases of waiting and running chats, without other uses of accounts."""
         return [lease for lease in self._leases if lease.chat]
 
     def next_chats(self) -> list[Lease]:
-        """Return the waiting chats to which an account could be given now, the next one first."""
+        """Return the waiting chats that could get an account now, the next one first."""
         running = self._running()
         return [lease for lease in self._order.planned(self._waiting()) if not _is_held_back(lease, running)]
 
     def wants(self, slot: Slot) -> bool:
-        """Tell whether a chat has the account, or may get it."""
+        """Tell whether a lease has the account, or may get it."""
         return any(slot is lease.slot or slot in lease.fitting for lease in self._leases)
 
     def enter(self, lease: Lease) -> int:
-        """Add a chat to the queue; where too many wait, refuse it or another one. Return how many wait."""
+        """Add a chat to the queue and return how many wait; if too many wait, refuse it or another one."""
         lease.limit = min(lease.limit, self._settings.queue_limit)
         lease.deadline = time.monotonic() + lease.limit
         self._leases.append(lease)
@@ -99,13 +99,13 @@ class ChatQueue:
         return len(waiting)
 
     def place_of(self, request: str) -> int | None:
-        """Return the place of the first chat that waits among those whose ids begin like that; see `places`."""
+        """Return the first place of the waiting chats whose ids begin with `request`; see `places`."""
         if not any(lease.chat.startswith(request) for lease in self._waiting()):
             return None
         return min(place for chat, place in self.places().items() if chat.startswith(request))
 
     def places(self) -> Mapping[str, int]:
-        """Return the place in the queue of each chat that waits, by its id; the next one to get an account has 1."""
+        """Return the places in the queue of waiting chats by id; the next one to get an account has 1."""
         order = self._order.planned(self._waiting())
         return {lease.chat: place for place, lease in enumerate(order, 1)}
 
@@ -116,11 +116,11 @@ class ChatQueue:
         self.freed.set()
 
     def answered(self, lease: Lease) -> None:
-        """Record how long an answered chat had its account, for the estimate of waits."""
+        """Record how long an answered chat had its account, for the estimate of waiting times."""
         self._wait_estimate.note(time.monotonic() - lease.since)
 
     async def granted(self, lease: Lease) -> Slot:
-        """Wait for the lease's account and return it; raise why there will be none."""
+        """Wait for the lease's account and return it; raise why it gets none."""
         try:
             async with asyncio.timeout(lease.deadline - time.monotonic()):
                 while lease.is_waiting:
@@ -134,7 +134,7 @@ class ChatQueue:
         return lease.slot
 
     def cancel(self, chat: str, error: BridgeError) -> bool:
-        """End the chat of that id with `error`, and what the site generates for it; tell whether there is one."""
+        """End a chat and its generation with `error`; tell whether there is one of that id."""
         lease = next((lease for lease in self._leases if chat and lease.chat == chat), None)
         if lease is None:
             return False
@@ -146,7 +146,7 @@ class ChatQueue:
 
     @asynccontextmanager
     async def borrowed(self, slot: Slot) -> AsyncGenerator[None]:
-        """Occupy an idle account, as a chat does; the caller has just seen it in `idle`, with no await since."""
+        """Occupy an idle account, as a chat does; the caller must have seen it in `idle` with no await since."""
         lease = Lease([slot], [slot], slot=slot)
         self._leases.append(lease)
         try:
@@ -157,9 +157,9 @@ class ChatQueue:
 
     @asynccontextmanager
     async def claimed(self, slot: Slot, ending: BridgeError | None = None) -> AsyncGenerator[None]:
-        """Occupy an account, in whatever state it is, as soon as its chat has left, and before any waiting chat.
+        """Occupy an account in any state, once its chat has left, before any waiting chat.
 
-        The running chat takes its time, unless it is ended with the error `ending`; the caller sets a limit.
+        The running chat is not limited, unless `ending` is the error to end it with; the caller sets a limit.
         """
         lease = Lease([slot], [slot], is_claim=True)
         chat = next((other for other in self._leases if other.slot is slot), None)
@@ -177,7 +177,7 @@ class ChatQueue:
             self.assign()
 
     async def drain(self, limit: float) -> None:
-        """Take no more chats, send the waiting ones away, and give the running ones `limit` seconds to end."""
+        """Take no more chats, refuse the waiting ones, and give the running ones `limit` seconds to end."""
         self.is_draining = True
         self.assign()
         with suppress(TimeoutError):
@@ -192,7 +192,7 @@ class ChatQueue:
                 await self._is_empty.wait()
 
     def hurry(self) -> bool:
-        """Give the running chats no more time to end at `drain`, only to say so; tell whether that changes anything."""
+        """End the wait of `drain`, so that running chats are interrupted; tell whether that changes anything."""
         changes = not self._is_hurried and not self._is_empty.is_set()
         self._is_hurried = True
         if self._patience is not None:
@@ -200,14 +200,14 @@ class ChatQueue:
         return changes
 
     async def _interrupted(self, lease: Lease, error: BridgeError) -> None:
-        """Interrupt a running chat until it has left."""
+        """Interrupt a running chat repeatedly until it has left."""
         while lease in self._leases and lease.slot is not None:
             lease.slot.worker.interrupt(error)
             await asyncio.sleep(INTERRUPT_EVERY)
 
     def assign(self) -> None:
-        """Pair waiting chats with free accounts: the keys in turn, and the longest rested account first."""
-        self._grant_claims()  # before the chats: what an operator wants must not starve behind a long queue
+        """Pair waiting chats with free accounts: keys in turn, and the longest rested account first."""
+        self._grant_claims()  # before the chats, so that the operator's claims do not starve behind a long queue
         now = time.monotonic()
         free = self.idle()
         free.sort(key=lambda slot: slot.free_at)
@@ -229,13 +229,13 @@ class ChatQueue:
         self.on_assigned()
 
     def _grant_claims(self) -> None:
-        """Give accounts without a chat to those who have claimed them, in the order of the claims."""
+        """Give accounts without a chat to their claims, in the order of the claims."""
         for lease in self._leases:
             if lease.is_claim and lease.slot is None and lease.fitting[0] not in self.busy():
                 lease.grant(lease.fitting[0])
 
     def _waiting(self) -> list[Lease]:
-        """Return the chats that wait; an account that is claimed is free again only when its claim is over."""
+        """Return the waiting chats, without claims."""
         return [lease for lease in self._leases if lease.is_waiting and not lease.is_claim]
 
     def _running(self) -> Counter[str]:
@@ -243,27 +243,27 @@ class ChatQueue:
         return Counter(lease.caller.id for lease in self._leases if lease.chat and lease.slot is not None)
 
     def _refuse(self, lease: Lease, others: int) -> None:
-        """Send a chat away from the full queue."""
+        """Refuse a chat because the queue is full."""
         wait = self._estimate(lease)
-        lease.refuse(PoolFull(f"{others} chats are waiting already.", retry_after=wait))
+        lease.refuse(PoolFull(f"{others} chats are already waiting.", retry_after=wait))
 
     def _timeout(self, lease: Lease) -> BridgeError:
-        """Return why a chat has waited in vain."""
+        """Return the error of a chat whose time to wait is over."""
         limit, caller = lease.limit, lease.caller
         why = readiness(lease.realm)
         if _is_held_back(lease, self._running()):
-            why = f"{caller} may have {caller.parallel} chats at a time, and has them"
+            why = f"{caller} may have {caller.parallel} chats at a time, and all of them are running"
         message = f"No account became free within {limit:g} seconds: {why}."
         return PoolTimeout(message, retry_after=self._estimate(lease))
 
     def _estimate(self, lease: Lease) -> float:
-        """Return how many seconds a waiting chat would have to wait from now on."""
+        """Return how many seconds a waiting chat would still have to wait."""
         order = self._order.planned(self._waiting())
         before = order[: order.index(lease)] if lease in order else order
         return self._wait_estimate.wait(lease, self._leases, before)
 
     def _set_timer(self, now: float, free: Sequence[Slot]) -> None:
-        """Call `assign` again when the next account's pause, or the next chat's patience, is over."""
+        """Schedule `assign` for the end of the next account's pause or the next chat's patience."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -274,15 +274,15 @@ class ChatQueue:
             self._timer = asyncio.get_running_loop().call_later(when - now, self.assign)
 
     def _why_hopeless(self, lease: Lease) -> BridgeError | None:
-        """Return why waiting is pointless, if it is."""
+        """Return the error if waiting is pointless, else None."""
         if self.is_draining:
             return NoAccount("The bridge is stopping.", retry_after=RETRY_AFTER)
         if self.gives_away() and not any(slot.is_token_account for slot in lease.fitting):
-            return NoAccount("The accounts of this node go to other nodes.")
+            return NoAccount("The accounts of this node are moving to other nodes.")
         return lease.why_hopeless()
 
 
 def _is_held_back(lease: Lease, running: Mapping[str, int]) -> bool:
-    """Tell whether a chat waits because its key has as many chats as it may."""
+    """Tell whether a chat waits because its key is at its limit of parallel chats."""
     most = lease.caller.parallel
     return most is not None and running.get(lease.caller.id, 0) >= most

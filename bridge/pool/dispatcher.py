@@ -1,8 +1,7 @@
-"""Answers each chat on an account that is free for it, and on another one where the error policy allows that.
+"""Answers each chat on a free account, and after an error on another one if the error policy allows that.
 
-A chat has one lease from its arrival to its end, whatever it meets: it waits with the lease, is granted an account,
-gives that back to wait for another one, and leaves. So nothing has to be undone where a chat is cancelled between two
-steps.
+A chat has one lease from its arrival to its end: it waits with the lease, is granted an account, gives that back to
+wait for another one, and leaves. So a chat cancelled between two steps needs no cleanup.
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ from bridge.storage.conversations import ConversationRecorder, Conversations
 from bridge.telemetry import ChatQueued, ChatStarted, Telemetry, Timeline, WorkerState
 
 TRIES = 3
-"""How often a chat may be given to an account, as long as nothing of it was generated."""
+"""Most accounts that a chat may be given to, as long as nothing was generated."""
 
 
 class Dispatcher:
-    """Gives chats to the accounts that the supervisor keeps open."""
+    """The dispatcher of chats to the accounts that the supervisor keeps open."""
 
     def __init__(
         self,
@@ -53,7 +52,7 @@ class Dispatcher:
         self._settings = settings
         self._telemetry = telemetry
         self._open_limit = open_limit
-        """Seconds that a conversation waits longer for an account that must be opened first."""
+        """Additional seconds that a conversation waits for an account that must be opened first."""
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Answer one chat as soon as an account is free; see `ChatBackend.chat`."""
@@ -80,7 +79,7 @@ class Dispatcher:
                                 yield event
 
     async def _find(self, request: ChatRequest) -> tuple[ConversationPosition | None, ConversationStart]:
-        """Return where the chat is to go on, and why it begins a new conversation if it does not."""
+        """Return the position at which the chat continues, and the reason for a new conversation if it does not."""
         place = await self._conversations.find(request, self._names(request))
         if place is None:
             return None, "new"
@@ -90,7 +89,7 @@ class Dispatcher:
 
     @contextmanager
     def _queued(self, request: ChatRequest, place: ConversationPosition | None) -> Iterator[Lease]:
-        """Have the chat in the queue."""
+        """Keep the chat in the queue while the context is open."""
         lease = self._lease(request, place)
         waiting = self._queue.enter(lease)
         self._telemetry.emit(ChatQueued(request.id, request.model.id, waiting, request.caller.name))
@@ -100,7 +99,7 @@ class Dispatcher:
             self._queue.leave(lease)
 
     async def _granted(self, lease: Lease, timeline: Timeline) -> Slot:
-        """Return the account that the chat is given, as soon as there is one."""
+        """Wait for the chat's account and return it."""
         slot = await self._queue.granted(lease)
         timeline.account, timeline.site = slot.worker.name, slot.worker.site
         timeline.mark("started")
@@ -109,9 +108,9 @@ class Dispatcher:
 
     @contextmanager
     def _tried(self, lease: Lease, slot: Slot, timeline: Timeline) -> Iterator[None]:
-        """Try the chat on an account: afterwards it is answered, or waits for another account, or the error is raised.
+        """Try the chat on an account; afterwards it is answered, waits for another account, or the error is raised.
 
-        The send is counted before anything is made of an error: a mute lasts longer than a used quota, and stays.
+        The send is counted before the error is handled, so that a mute, which lasts longer, replaces a used quota.
         """
         try:
             try:
@@ -123,7 +122,7 @@ class Dispatcher:
             self._fail(lease, slot, error)
             timeline.forget("opened", "sent")
             self._queue.assign()
-        except Exception as error:  # the state of the page is unknown now: a new one is safe
+        except Exception as error:  # the state of the page is unknown; a new one is safe
             self._supervisor.take_out(slot, BrowserError(f"A chat failed unexpectedly: {type(error).__name__}."))
             raise
         else:
@@ -135,7 +134,7 @@ class Dispatcher:
         """Let the chat wait for an account again, or raise the error for the client."""
         if (place := lease.place_here) is not None:
             self._drop(place, error)
-        if conversation_is_gone(error) and lease.is_anew:  # no client has named one: it is the site that is wrong
+        if conversation_is_gone(error) and lease.is_anew:  # no client named one: the site is wrong
             error = SiteError(error.message, sent=error.sent)
         final = self._supervisor.take_out(slot, error)
         if lease.error is not None:  # it was cancelled meanwhile
@@ -149,32 +148,32 @@ class Dispatcher:
         return [slot for slot in self._supervisor.own if request.caller.may_use(slot.worker.name)]
 
     def _names(self, request: ChatRequest) -> Collection[str]:
-        """Return the accounts on which a conversation is looked for.
+        """Return the accounts on which a conversation is looked up.
 
-        One that the client names is looked for on all, so that it is told where its key has lost the account.
+        A conversation that the client names is looked up on all, so that a key without its account gets that error.
         """
         own = self._supervisor.own if request.conversation is not None else self.allowed(request)
         return [name_of(token) for token in request.tokens] or [slot.worker.name for slot in own]
 
     def _realm(self, request: ChatRequest, place: ConversationPosition | None) -> Sequence[Slot]:
-        """Return all accounts that the client may use; raise a `PermissionDenied` where there is none for it."""
+        """Return all accounts that the client may use; raise a `PermissionDenied` if there is none."""
         if request.tokens:
             return self._token_accounts.admit(request.tokens, request.peer)
         caller, realm = request.caller, self.allowed(request)
         if not realm and self._supervisor.own:
-            raise PermissionDenied(f"None of the accounts here is allowed to {caller}; its operator can change that.")
+            raise PermissionDenied(f"None of the accounts here is allowed to {caller}; the operator can change that.")
         if request.conversation is not None and place is not None and not caller.may_use(place.account):
             raise PermissionDenied(
-                f"The conversation is on an account that is not allowed to {caller} any more; begin a new one.",
+                f"The conversation is on an account that is no longer allowed to {caller}; start a new one.",
                 param="conversation_id",
             )
         return realm
 
     def _lease(self, request: ChatRequest, place: ConversationPosition | None) -> Lease:
-        """Return where the chat may be answered: its conversation's account first, or alone if the client names it."""
+        """Return a lease on the fitting accounts: its conversation's first, or alone if the client names it."""
         realm = self._realm(request, place)
         fitting = [slot for slot in realm if slot.serves(request.model)]
-        realm = fitting or realm  # those of other sites are no reason why it waits
+        realm = fitting or realm  # accounts of other sites are not the reason for a wait
         home = next((slot for slot in fitting if place is not None and slot.worker.name == place.account), None)
         is_named = request.conversation is not None
         if home is None:
@@ -195,12 +194,12 @@ class Dispatcher:
         )
 
     def _patience(self, home: Slot) -> float:
-        """Return the seconds to wait for the account of a conversation; one that sleeps has to be opened meanwhile."""
+        """Return the seconds to wait for the account of a conversation, including the opening of a sleeping one."""
         wait = self._settings.wait
         return wait + self._open_limit if wait and home.state is WorkerState.ASLEEP else wait
 
     def _drop(self, place: ConversationPosition, error: BridgeError) -> None:
-        """Forget the conversation if it is gone, or if its state is unknown after `error`."""
+        """Drop the conversation if it is gone, or if its state is unknown after `error`."""
         if conversation_is_gone(error):
             self._conversations.deleted(place.conversation)
         elif conversation_is_unclear(error):
@@ -212,7 +211,7 @@ def _limit(request: ChatRequest) -> float:
 
 
 def _start(opened: Opened, lease: Lease, otherwise: ConversationStart) -> ConversationStart:
-    """Return how the conversation of `opened` started; `otherwise` where no known one was to go on here."""
+    """Return how the conversation of `opened` started; `otherwise` if no known one was to be continued."""
     if (place := lease.place_here) is not None:
         return "continued" if place.conversation == opened.conversation else "lost"
     return "lost" if lease.is_anew else otherwise

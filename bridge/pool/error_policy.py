@@ -1,6 +1,6 @@
-"""What an error means: for the account it happened on, for the chat, and for the client; decided here alone.
+"""Decides what an error means for its account, for the chat, and for the client; no other module does.
 
-`TABLE` has a rule for each class of error; one without a rule of its own has that of its nearest base.
+`TABLE` has a rule for each class of error; a class without its own rule has that of its nearest base.
 `docs/faults.md` shows the table.
 """
 
@@ -42,19 +42,19 @@ from bridge.errors import (
 from bridge.telemetry import WorkerState
 
 REST = 90.0
-"""Seconds; a rate limit of the site clears within one to three minutes."""
+"""Seconds; a site's rate limit clears within one to three minutes."""
 LONGEST_RETRY = 120.0
-"""Seconds; the SDKs do not honour a longer `Retry-After`."""
+"""Seconds; SDKs ignore a longer `Retry-After`."""
 UNKNOWN_WAIT = 60.0
-"""Seconds to wait after an HTTP 429 for which nobody has named a time."""
+"""Seconds to wait after an HTTP 429 without a named time."""
 BACKOFF = (0.0, 0.5, 2.0, 10.0, 30.0)
-"""Pauses before an account is opened again whose page or browser failed."""
+"""Pauses in seconds before an account whose page or browser failed is opened again."""
 CHANGED = (5.0, 60.0, 300.0)
-"""The same where the page itself is not what the driver knows: that seldom ends by itself."""
+"""The same if the page is not as the driver expects, which seldom ends by itself."""
 
 
 class AnotherTry(StrEnum):
-    """Where the bridge itself tries a chat again of which nothing was generated."""
+    """Where the bridge itself retries a chat of which nothing was generated."""
 
     NOWHERE = "no"
     ANYWHERE = "on any account"
@@ -64,7 +64,7 @@ class AnotherTry(StrEnum):
 
 
 class Retry(StrEnum):
-    """Whether the same request, sent again by the client soon, could fare better and do no harm."""
+    """When the client may safely send the same request again soon."""
 
     NO = "no"
     UNSENT = "if nothing was sent"
@@ -73,22 +73,22 @@ class Retry(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What one class of error means."""
+    """The rule for one class of error."""
 
     state: WorkerState | None = None
-    """What the account becomes; None: it stays as it is."""
+    """The account's next state; None: it does not change."""
     pauses: tuple[float, ...] = ()
-    """Seconds until it is opened again, by how often in a row it failed, the last for ever; none: for a new login."""
+    """Seconds until it is opened again, by consecutive failures, the last repeating; empty: only with a new login."""
     rests: float = 0.0
-    """In place of `pauses`: a share of the setting `pool.rest`."""
+    """Instead of `pauses`: a share of the setting `pool.rest`."""
     named: bool = False
-    """Whether a time that the site names counts instead."""
+    """Whether a time named by the site replaces the pause."""
     again: AnotherTry = AnotherTry.NOWHERE
     refusal: bool = False
-    """Whether the site says so before it generates anything; other errors leave that open once the prompt was sent."""
+    """Whether the site raises it before it generates anything; others leave that open once the prompt was sent."""
     retry: Retry = Retry.NO
     noted: bool = True
-    """Whether it is shown as the account's last error: it says something of the site, the browser or the login."""
+    """Whether it is shown as the account's last error, as it concerns the site, the browser or the login."""
 
 
 TABLE: Mapping[type[BridgeError], Rule] = {
@@ -124,7 +124,7 @@ TABLE: Mapping[type[BridgeError], Rule] = {
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """An account's next state; at `until` it is opened again, and without one only for a new login or by hand."""
+    """An account's next state; it is opened again at `until`, or if that is None, only for a new login or by hand."""
 
     state: WorkerState
     until: datetime | None = None
@@ -139,15 +139,15 @@ def rule_of(error: BridgeError | type[BridgeError]) -> Rule:
 def transition(
     error: BridgeError, fails: int = 0, rest: float = REST, now: Callable[[], float] = time.time
 ) -> Transition | None:
-    """Return what becomes of an account after `error`, its `fails`-th failure in a row; None: it stays as it is.
+    """Return an account's next state after `error`, its `fails`-th consecutive failure; None: it does not change.
 
-    `rest` is how many seconds it is left alone after a refusal for which the site names no time; `now` tells the time.
+    `rest` is the pause in seconds after a refusal for which the site names no time; `now` returns the Unix time.
     """
     rule = rule_of(error)
     if rule.state is None:
         return None
     if rule.named and error.until is not None:
-        # a time that is over, by our clock or by theirs, is no reason to send again at once
+        # a time in the past, by either clock, is no reason to send again at once
         return Transition(rule.state, error.until if error.until.timestamp() > now() else _after(rest, now))
     seconds = error.retry_after if rule.named and error.retry_after else _pause(rule, fails, rest)
     return Transition(rule.state, None if seconds is None else _after(seconds, now))
@@ -156,7 +156,7 @@ def transition(
 def after_lost(
     error: BridgeError, fails: int = 0, rest: float = REST, now: Callable[[], float] = time.time
 ) -> Transition:
-    """Return what becomes of an account whose page was lost to `error`: nothing leaves one without a page ready."""
+    """Return the next state of an account whose page was lost because of `error`; it is never READY."""
     found = transition(error, fails, rest, now)
     return found or Transition(WorkerState.BROKEN, _after(_step(BACKOFF, fails), now))
 
@@ -166,24 +166,24 @@ def _after(seconds: float, now: Callable[[], float]) -> datetime:
 
 
 def for_client(error: BridgeError, what: Transition | None, now: Callable[[], float] = time.time) -> BridgeError:
-    """Return a copy of `error` for the client, with when to come back where the account rests as `what` says."""
+    """Return a copy of `error` for the client, with a `retry_after` if the account rests because of `what`."""
     if what is None or what.state is not WorkerState.RESTING or what.until is None or error.retry_after is not None:
         return error.replace()
     return error.replace(retry_after=what.until.timestamp() - now())
 
 
 def conversation_is_gone(error: BridgeError) -> bool:
-    """Tell whether the site does not have the conversation any more."""
+    """Tell whether the site no longer has the conversation."""
     return rule_of(error).again is AnotherTry.ANEW
 
 
 def conversation_is_unclear(error: BridgeError) -> bool:
-    """Tell whether nobody knows how the conversation stands: the prompt may have become a part of it."""
+    """Tell whether the conversation's state is unknown, as the prompt may be part of it."""
     return error.sent and rule_of(error).again is not AnotherTry.RELOADED
 
 
 def may_go_on(error: BridgeError) -> bool:
-    """Tell whether the bridge may give a chat without an answer so far to an account again."""
+    """Tell whether the bridge may try a chat without an answer so far again."""
     rule = rule_of(error)
     return rule.again is not AnotherTry.NOWHERE and (rule.refusal or not error.sent)
 
@@ -197,7 +197,7 @@ def may_retry(error: BridgeError) -> bool:
 
 
 def retry_after(error: BridgeError) -> float | None:
-    """Return the seconds after which the client should ask again, if it should at all; known for every HTTP 429."""
+    """Return the seconds after which the client should retry, if known; every HTTP 429 has them."""
     if error.retry_after is not None:
         wait = error.retry_after
     elif error.status != HTTPStatus.TOO_MANY_REQUESTS:

@@ -1,10 +1,10 @@
-"""The order in which waiting chats get accounts: keys take turns, and the chats of one key come as they arrived.
+"""The order in which waiting chats get accounts: keys take turns, and each key's chats are in order of arrival.
 
 This is weighted round robin by stride scheduling. Each key has a pass. The waiting key with the smallest pass is next;
-a chat that gets an account moves its key's pass on by one, divided by the key's share. Between two calls these hold:
+a chat that gets an account advances its key's pass by one, divided by the key's share. Between two calls these hold:
 
 - only a grant costs a turn: a chat that leaves, or waits for an account that is not free, costs its key nothing;
-- a key that had no use for its turns has not saved them: its pass counts as no less than that of the last grant.
+- unused turns of a key are not saved: its pass counts as no less than that of the last grant.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class FairOrder:
         """The pass at which the last account was granted."""
 
     def turns(self, waiting: Sequence[Lease]) -> Iterator[Lease]:
-        """Yield all of these chats, the next one first; the caller reports a grant before it asks for the one after."""
+        """Yield the chats, the next one first; the caller must report a grant before it takes the next one."""
         lines: dict[str, deque[Lease]] = defaultdict(deque)
         for lease in waiting:
             lines[lease.caller.id].append(lease)
-        # The number of the line, by its oldest chat, decides between equal passes.
+        # Equal passes are decided by the key's oldest chat.
         heap = [(self._pass(key), number, key) for number, key in enumerate(lines)]
         heapq.heapify(heap)
         while heap:
@@ -40,14 +40,14 @@ class FairOrder:
                 heapq.heappush(heap, (self._pass(key), number, key))
 
     def granted(self, caller: Caller) -> None:
-        """Move the pass of a key on, one of whose chats has got an account."""
+        """Advance the pass of a key after one of its chats has got an account."""
         self._last = self._pass(caller.id)
         self._passes[caller.id] = self._last + 1 / caller.share
-        # A pass that is not ahead counts as the last one anyhow; without this, keys would be remembered for ever.
+        # A pass that is not ahead counts as the last one anyway; keeping it would store keys forever.
         self._passes = {key: its for key, its in self._passes.items() if its > self._last}
 
     def planned(self, waiting: Sequence[Lease]) -> list[Lease]:
-        """Return these chats in the order in which they would get accounts if each could take any of them."""
+        """Return the chats in the order in which they would get accounts if each could take any account."""
         trial, order = FairOrder(), []
         trial._passes, trial._last = dict(self._passes), self._last
         for lease in trial.turns(waiting):
@@ -60,10 +60,10 @@ class FairOrder:
 
 
 def one_too_many(waiting: Sequence[Lease], newest: Lease) -> Lease:
-    """Return which chat leaves a full queue: the last one of the key that waits with most chats for its share.
+    """Return the chat that leaves a full queue: the last one of the key with the most waiting chats for its share.
 
-    That is `newest`, which did not fit any more, unless another key has taken more than its part of the queue. A chat
-    that had an account already keeps its place.
+    That is `newest`, the one too many, unless another key has taken more than its part of the queue. A chat that
+    already had an account keeps its place.
     """
     counts = Counter(lease.caller.id for lease in waiting)
 

@@ -1,4 +1,4 @@
-"""Lends the operator's checks an open account that nobody uses; a chat that comes meanwhile waits for its end."""
+"""Lends an open, idle account to the operator's checks; a new chat waits until the check has ended."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from bridge.pool.supervisor import Supervisor
 from bridge.telemetry import WorkerState
 
 OF_ACCOUNT = (LoginRequired, HumanNeeded, Muted)
-"""What a check finds out about the account itself; all else says nothing of the page that takes its chats."""
+"""Errors of a check that concern the account itself; others do not concern the page that takes its chats."""
 
 
 @asynccontextmanager
 async def lending(supervisor: Supervisor, queue: ChatQueue, name: str) -> AsyncGenerator[PoolWorker]:
-    """Keep chats away from an idle account, and yield its worker.
+    """Hold an idle account back from chats, and yield its worker.
 
-    Raises `AccountConflict` where somebody uses it, and `BrowserError` where its page is not open.
+    Raise `AccountConflict` if it is in use, and `BrowserError` if its page is not open.
     """
     slot = supervisor.named(name, own=False)
     _check_idle(slot, queue)
-    async with queue.claimed(slot):  # nobody has it, so it is granted before anybody else runs
+    async with queue.claimed(slot):  # it is idle, so it is granted before any other task runs
         try:
             yield slot.worker
         except OF_ACCOUNT as error:

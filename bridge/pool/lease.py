@@ -1,4 +1,4 @@
-"""One use of an account: which accounts fit a chat, which one it has, and which it has tried.
+"""The lease of a chat: which accounts fit it, which one it has, and which ones it has tried.
 
 A lease is waiting (no `slot`, no `error`), granted (`slot`) or refused (`error`). `give_back` makes a granted one wait
 again; it stays in the queue until its chat has left. Every change sets `changed`.
@@ -24,44 +24,44 @@ from bridge.telemetry import WorkerState
 class Lease:
     """A chat in the pool, or another use of an account: it waits while `slot` is None, else it has that account.
 
-    `home` is the account that has the chat's conversation; until the clock shows `patient_until` no other one will do.
+    `home` is the account with the chat's conversation; until the monotonic time `patient_until` it waits only for that.
     """
 
     fitting: Sequence[Slot]
     realm: Sequence[Slot]
-    """All accounts that the client may use; errors for it name no others."""
+    """All accounts that the client may use; errors name no others."""
     chat: str = ""
     """The id of the chat, if it is one."""
     caller: Caller = ANYBODY
-    """Whose chat it is."""
+    """The caller of the chat."""
     is_claim: bool = False
-    """Whether it is no chat that waits, but somebody who wants the one fitting account, in whatever state it is."""
+    """Whether it is not a chat, but a claim on its only fitting account, in any state."""
     is_named: bool = False
-    """Whether the client names the conversation, so that no other one will do."""
+    """Whether the client names the conversation, so that it must continue there."""
     home: Slot | None = None
     place: ConversationPosition | None = None
     patient_until: float = 0.0
     slot: Slot | None = None
     since: float = 0.0
-    """When the clock showed that it was given its account."""
+    """The monotonic time at which it got its account."""
     limit: float = math.inf
-    """How many seconds it may wait; the queue sets its own limit where that is shorter."""
+    """How many seconds it may wait; the queue applies its own limit if that is shorter."""
     deadline: float = 0.0
-    """When the clock shows this, it waits no longer; the time that it had an account does not count."""
+    """The monotonic time until which it waits; time with an account does not count."""
     place_in_queue: int = 0
-    """Its place when it came; 0: an account was free."""
+    """Its place in the queue on arrival; 0: an account was free."""
     has_begun: bool = False
-    """Whether the client has a part of the answer, so that no other account may begin again."""
+    """Whether the client has a part of the answer, so that no other account may start over."""
     is_answered: bool = False
     refused: Sequence[str] = ()
-    """Why the site has refused further logins of the client before."""
+    """Why the site has refused other logins of the client before."""
     error: BridgeError | None = None
     failure: BridgeError | None = None
-    """Why the account that it had could not take it: more telling than that none is left."""
+    """Why its last account could not take it, which is more useful than that no account is left."""
     tries: list[Slot] = field(default_factory=list)
-    """The accounts that had the chat, each as often as it had it."""
+    """The accounts that had the chat, repeated for each time."""
     is_anew: bool = False
-    """Whether the site did not know the conversation, so that all of it goes into a new one."""
+    """Whether the site did not know the conversation, so that the whole history goes into a new one."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -71,22 +71,22 @@ class Lease:
 
     @property
     def place_here(self) -> ConversationPosition | None:
-        """Return where the chat goes on, if it was given the account that has its conversation."""
+        """Return the position at which the chat continues, if it has the account with its conversation."""
         return self.place if self.slot is self.home else None
 
     def choose(self, free: Sequence[Slot], now: float) -> Slot | None:
-        """Return which of the `free` accounts, the best first, the chat takes now."""
+        """Return the account that the chat takes now, out of `free`, the best first; None if it takes none."""
         ready = [slot for slot in free if slot.free_at <= now and slot in self.fitting]
         if self.home in ready:
             return self.home
         return ready[0] if ready and not self.is_patient(now) else None
 
     def is_patient(self, now: float) -> bool:
-        """Tell whether the chat still waits for the account that has its conversation."""
+        """Tell whether the chat still waits only for the account with its conversation."""
         return self.home is not None and now < self.patient_until and self.home.is_back_within(self.patient_until - now)
 
     def why_hopeless(self) -> BridgeError | None:
-        """Return why it is certain that no account can take the chat before its deadline, if it is."""
+        """Return the error if certainly no account can take the chat before its deadline, else None."""
         back = [slot for slot in self.fitting if slot.is_back_within(self.limit)]
         if any(slot.free_at <= self.deadline for slot in back):
             return None
@@ -109,17 +109,17 @@ class Lease:
         self.changed.set()
 
     def refuse(self, error: BridgeError) -> None:
-        """Send the chat away."""
+        """Refuse the chat with `error`."""
         self.error = error
         self.changed.set()
 
     def give_back(self, failure: BridgeError) -> bool:
-        """Let the chat, of which nothing was generated, wait again for an account; tell whether there is a point in it.
+        """Let the chat, of which nothing was generated, wait for an account again; tell whether one may take it.
 
-        Where it may go on is what the policy says of the `failure`.
+        The error policy of the `failure` decides which accounts may.
         """
         again = rule_of(failure).again
-        self.failure = None if again is AnotherTry.ANEW else failure  # the client does not know of that conversation
+        self.failure = None if again is AnotherTry.ANEW else failure  # the client does not know that conversation
         match again:
             case AnotherTry.ANEW if self.is_anew or self.is_named:
                 return False
@@ -138,11 +138,11 @@ class Lease:
         return bool(self.fitting)
 
     def _had(self) -> Slot:
-        assert self.slot is not None  # noqa: S101 - only a chat that has an account can fail on it
+        assert self.slot is not None  # noqa: S101 - only a chat with an account can fail on it
         return self.slot
 
     def _leave(self) -> None:
-        """Give the chat to its account no more; what it continues is there, so that another one begins again."""
+        """Exclude the chat's account; if that has its conversation, another account starts a new one."""
         self.fitting = [slot for slot in self.fitting if slot is not self.slot]
         if self.home is self.slot:
             self.home = self.place = None

@@ -1,7 +1,7 @@
-"""Maintains accounts while no chat wants them: a new page, an empty chat, an old conversation deleted.
+"""Maintains idle accounts: renews pages, prepares empty chats, deletes old conversations.
 
-Each step borrows the account from the pool, as a chat does, and is the only one of that moment. After a failure the
-account is left alone for a while, longer each time.
+Each step borrows the account from the pool, as a chat does, and only one step of an account runs at a time. After a
+failure the account is left alone for a while, longer each time.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from bridge.tasks import Tasks, log_unexpected
 from bridge.telemetry import ConversationDeleted, Telemetry
 
 PAUSES = (MINUTE, 10 * MINUTE, HOUR)
-"""Seconds without maintenance of an account after a failure, by how often in a row it failed; the last repeats."""
+"""Seconds without maintenance of an account after consecutive failures; the last value repeats."""
 MOVE_AT_LATEST = 5 * MINUTE
-"""Seconds of chats one upon the other after which an account is opened in the new browser before the next one."""
+"""Seconds of uninterrupted chats after which an account moves to the new browser before the next chat."""
 
 
 @asynccontextmanager
 async def maintenance(pool: Pool, telemetry: Telemetry, every: float) -> AsyncGenerator[None]:
-    """Maintain the idle accounts, after each chat and at least every so many seconds, while this is entered."""
+    """Maintain the idle accounts after each chat, and at least every `every` seconds, while the context is open."""
     keeper = _Maintenance(pool, telemetry, every)
     keeper.tasks.keep(keeper.look_after)
     try:
@@ -40,7 +40,7 @@ async def maintenance(pool: Pool, telemetry: Telemetry, every: float) -> AsyncGe
 
 @dataclass(slots=True)
 class _Failures:
-    """How often in a row the maintenance of an account failed; there is none until the clock shows `over`."""
+    """The consecutive failures of an account's maintenance, which is paused until the monotonic time `over`."""
 
     count: int = 0
     over: float = 0.0
@@ -59,24 +59,24 @@ class _Maintenance:
         self._failures: dict[Slot, _Failures] = {}
         self._at_work: set[Slot] = set()
         self._moving: dict[Slot, float] = {}
-        """The accounts that are to be opened in another browser, and when the clock showed that first."""
+        """Busy accounts that must move to another browser, with the monotonic time of the first check."""
         self._one_move = asyncio.Lock()
 
     async def look_after(self) -> None:
-        """Start what is due, in a loop."""
+        """Start the due steps, in a loop."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._every):
                     await self._pool.queue.freed.wait()
             self._pool.queue.freed.clear()
-            # An account is idle, too, while its step still looks for what is due: a second step would find the same.
+            # An account is also idle while its step looks for due work: a second step would find the same.
             for slot in [slot for slot in self._pool.queue.idle() if slot not in self._at_work]:
                 self._at_work.add(slot)
                 self.tasks.start(self._step(slot))
             self._move_busy()
 
     def _move_busy(self) -> None:
-        """Have accounts that are never idle opened in the new browser after their chat, before the next one."""
+        """Reopen accounts that are never idle in the new browser, between two of their chats."""
         busy = [slot for slot in self._pool.queue.busy() if slot is not None and slot.worker.is_reopening_due]
         self._moving = {slot: self._moving.get(slot, time.monotonic()) for slot in busy}
         for slot, since in self._moving.items():
@@ -91,7 +91,7 @@ class _Maintenance:
             self._at_work.discard(slot)
 
     async def _tend(self, slot: Slot) -> None:
-        """Do what is due for an account, unless it failed a short while ago."""
+        """Do the due step of an account, unless one failed recently."""
         failures = self._failures.setdefault(slot, _Failures())
         if time.monotonic() < failures.over:
             return
@@ -101,17 +101,17 @@ class _Maintenance:
             return
         except BridgeError as error:
             logger.warning("The maintenance of {} failed: {}", slot.worker.name, error.message)
-        except Exception as error:  # noqa: BLE001 - the edge: what is next for the account must not come at once
+        except Exception as error:  # noqa: BLE001 - an outermost edge: the next attempt must not follow at once
             log_unexpected(error, f"in the maintenance of {slot.worker.name}")
         failures.another()
 
     async def _do(self, slot: Slot) -> bool:
-        """Do what is due, if anything is and the account is still idle; tell whether it was."""
+        """Do the due step, if there is one and the account is still idle; tell whether a step was done."""
         worker = slot.worker
         if slot not in self._pool.queue.idle():
             return False
         if worker.is_reopening_due:
-            async with self._one_move:  # else no account would be ready for a moment
+            async with self._one_move:  # else, for a moment, no account would be ready
                 if slot in self._pool.queue.idle():
                     await self._pool.reopen_idle(slot)
         elif worker.is_renewal_due:
@@ -127,11 +127,11 @@ class _Maintenance:
         return True
 
     def _is_free(self, slot: Slot) -> bool:
-        """Tell whether nobody wants the account, and its pause is over."""
+        """Tell whether the account is idle, and its pause is over."""
         return slot in self._pool.queue.idle() and slot.free_at <= time.monotonic()
 
     async def _delete(self, slot: Slot, conversation: str) -> None:
-        """Delete a conversation; one that cannot be deleted counts as used now, so that others come before it."""
+        """Delete a conversation; on failure mark it as used now, so that others are tried first."""
         name, conversations = slot.worker.name, self._pool.conversations
         refusal: BridgeError | None = None
         try:
@@ -139,7 +139,7 @@ class _Maintenance:
                 try:
                     await slot.worker.delete(conversation)
                 except (SetupError, SiteChanged) as error:
-                    refusal = error  # nothing that concerns the account: it answers chats all the same
+                    refusal = error  # does not concern the account, which still answers chats
             if refusal is not None:
                 raise refusal
         except BridgeError:

@@ -1,9 +1,9 @@
-"""Decides which accounts are open: closes the pages of idle ones, and opens those that are needed, or soon will be.
+"""Decides which accounts are open: closes the pages of idle ones, and opens those that are needed now or soon.
 
-`plan` looks at the queue and at the accounts, and does what follows from them, so that it may run after every change.
-Its order is that of urgency: waiting chats, in their turn; a spare account where all open ones are busy; a sleeping
-one whose login must be kept fresh. Where the limit leaves no room, another account is closed first: an idle one, or for
-a conversation, which can go on nowhere else, one whose chat ends. The next plan, when that is closed, finds the room.
+`plan` depends only on the queue and the accounts, so it may run after every change. Its order is that of urgency:
+waiting chats, in their order; a spare account if all open ones are busy; a sleeping one whose login must be kept fresh.
+If the limit leaves no room, another account is closed first: an idle one or, for a conversation, which can continue
+nowhere else, a busy one after its chat. The next plan, once that is closed, finds the room.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from bridge.tasks import Tasks, errors_logged
 from bridge.telemetry import WorkerState
 
 TICK = 2.0
-"""Seconds between two looks at what only time changes."""
+"""Seconds between two plans without another change."""
 MEMORY_EVERY = 10.0
-"""Seconds until the memory of an account that was closed is seen as free, and another one may be closed."""
+"""Seconds after closing an account for its memory before another one may be closed, as the measurement lags."""
 REFRESH_GAP = MINUTE
-"""Seconds between the beginnings of two visits that keep a login fresh."""
-UNUSED = "Nobody has used it for a while; a chat that needs it opens it."
+"""Seconds between the starts of two openings that keep a login fresh."""
+UNUSED = "It was idle for a while; a chat that needs it opens it."
 MADE_ROOM = "Another account needed its place (sleep.max_open); a chat that needs this one opens it."
-MEMORY = "The browser takes more memory than it may (sleep.max_memory); a chat that needs this account opens it."
-REFRESHED = "Its login was kept fresh by a visit; a chat that needs it opens it."
+MEMORY = "The browser takes too much memory (sleep.max_memory); a chat that needs this account opens it."
+REFRESHED = "It was opened to keep its login fresh; a chat that needs it opens it."
 
 
 class OpenAccounts:
-    """Opens and closes accounts as the settings and the queue ask for it."""
+    """The plan of open accounts, by the settings and the queue."""
 
     def __init__(
         self,
@@ -55,12 +55,12 @@ class OpenAccounts:
         self._planned: asyncio.Handle | None = None
         self._tasks = Tasks()
         self.memory: Callable[[], float | None] = lambda: None
-        """Returns the MiB of memory that the browser takes, if that is known."""
+        """Returns the memory of the browser in MiB, if that is known."""
         self.memory_limit: Callable[[], float] = lambda: 0.0
-        """Returns the MiB above which idle accounts are closed; 0: any."""
+        """Returns the limit in MiB above which idle accounts are closed; 0: no limit."""
 
     def start(self) -> None:
-        """Begin to plan, after each change and from time to time."""
+        """Start to plan, after each change and periodically."""
         self._queue.on_assigned = self._plan_soon
         self._supervisor.has_room = self._has_room
         self._tasks.keep(self._tick)
@@ -87,9 +87,9 @@ class OpenAccounts:
         self._close_excess()
 
     def _plan_soon(self) -> None:
-        """Plan after what runs now: a change may be one of several, or come from a plan itself.
+        """Plan after the current callback: a change may be one of several, or come from a plan itself.
 
-        Who is busy is noted at once: a chat may have begun and ended before the plan.
+        Busy accounts are recorded at once, as a chat may start and end before the plan.
         """
         self._uses.note()
         if self._planned is None:
@@ -97,7 +97,7 @@ class OpenAccounts:
 
     def _plan_now(self) -> None:
         self._planned = None
-        with errors_logged("while it was decided which accounts are open"):
+        with errors_logged("while deciding which accounts are open"):
             self.plan()
 
     async def _tick(self) -> None:
@@ -106,22 +106,22 @@ class OpenAccounts:
             self.plan()
 
     def _has_room(self, slot: Slot) -> bool:
-        """Tell whether the account, which is not open, may be."""
+        """Tell whether a closed account may be opened."""
         return slot.is_token_account or self._room() > 0
 
     def _room(self) -> float:
-        """Return how many further accounts may be open; less than 0 where too many are."""
+        """Return how many more accounts may be open; negative if too many are."""
         number = self._number_open()
         if number and self._is_over_memory():
             return 0
         return float("inf") if self._settings.max_open is None else self._settings.max_open - number
 
     def _number_open(self) -> int:
-        """Return how many accounts take memory, or will in a moment."""
+        """Return how many accounts take memory, or are about to."""
         return sum(slot.is_open or slot.is_wanted for slot in self._supervisor.slots)
 
     def _number_closing(self) -> int:
-        """Return how many of them are being closed, or will be after their chat."""
+        """Return how many accounts are closing, or will close after their chat."""
         slots = self._supervisor.slots
         return sum(slot.is_leaving or (slot.is_open and slot.state is WorkerState.ASLEEP) for slot in slots)
 
@@ -130,7 +130,7 @@ class OpenAccounts:
         return bool(limit) and used is not None and used > limit
 
     def _open_needed(self) -> None:
-        """Open what is needed, as far as there is room; else make room, which is there when the other one is closed."""
+        """Open the needed accounts as far as there is room; else close others, which makes room for a later plan."""
         if not any(slot.state is WorkerState.ASLEEP for slot in self._uses.of):
             return
         room, coming = self._room(), self._number_closing()
@@ -158,13 +158,13 @@ class OpenAccounts:
         self._supervisor.wake(need.slot, need.reason)
 
     def _let_go(self, slot: Slot) -> None:
-        """Close an account now, or after the chat that it has."""
+        """Close an account now, or after its chat."""
         slot.is_leaving = True
         if slot not in self._queue.busy():
             self._supervisor.put_to_sleep(slot, MADE_ROOM)
 
     def _end_refresh(self) -> None:
-        """Close the account that was opened to keep its login fresh, unless a chat has come for it."""
+        """Close the account that was opened to keep its login fresh, unless it has a chat."""
         slot = self._refreshing
         if slot is None or slot.state is WorkerState.STARTING:
             return
@@ -173,7 +173,7 @@ class OpenAccounts:
             self._supervisor.put_to_sleep(slot, REFRESHED)
 
     def _close_excess(self) -> None:
-        """Close idle accounts where more are open than may be, or they take more memory than they may."""
+        """Close idle accounts if too many are open, or they take too much memory."""
         now, stays = self._clock(), self._number_open() - self._number_closing()
         if self._settings.max_open is not None:
             for slot in self._uses.idle()[: max(stays - self._settings.max_open, 0)]:

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from bridge.errors import BrowserError
 
 AT_A_TIME = 4
-"""Accounts that are opened at a time: all at once, on a small machine, the first would be ready with the last."""
+"""Most accounts that open at a time: if all did, on a small machine, the first would be ready with the last."""
 
 
 class Openings:
-    """The accounts that are being opened; each has `limit` seconds for all its steps together."""
+    """The running openings; each has `limit` seconds for all its steps together."""
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
@@ -21,7 +21,7 @@ class Openings:
 
     @asynccontextmanager
     async def one(self, *, has_visitor: bool) -> AsyncGenerator[None]:
-        """Open an account; a person waits for no other account, and may take as long as they like."""
+        """Wait for a free place and limit an opening; one for a person neither waits nor has a limit."""
         if has_visitor:
             yield
             return

@@ -1,4 +1,4 @@
-"""Tracks which accounts' pages people are in, from their request until the page is the account's again."""
+"""Tracks people's visits to accounts' pages, from the request until the account has its page back."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ SOON_OVER = (WorkerState.STARTING, WorkerState.READY, WorkerState.ASLEEP, Worker
 
 
 class Visits:
-    """Begins and ends visits; calls `on_change` after each, because chats may have to be assigned again."""
+    """The visits; calls `on_change` after each start and end, because chats may have to be assigned."""
 
     def __init__(self, telemetry: Telemetry, on_change: Callable[[], None]) -> None:
         self._telemetry = telemetry
         self._on_change = on_change
 
     def expect(self, slot: Slot) -> Visit:
-        """Give the account no more chats, since a person wants into its page; raises `AccountConflict`."""
+        """Start a visit, so that the account gets no more chats; raise `AccountConflict` if there is one."""
         if slot.is_held:
-            raise AccountConflict(f"A person is in the page of {slot.worker.name} already.")
+            raise AccountConflict(f"A person is already in the page of {slot.worker.name}.")
         slot.visit = Visit()
         self._tell(slot)
         return slot.visit
 
     def let_in(self, slot: Slot, visit: Visit) -> None:
-        """Give the account's page to the person, and open it first where it is closed; no chat has it."""
+        """Give the account's page to the person, opening it if it is closed; it must have no chat."""
         visit.wants_solving, visit.stays_parked = slot.state in NEEDS_PERSON, slot.state not in SOON_OVER
         visit.granted.set()
         slot.woken.set()
 
     def show_out(self, slot: Slot) -> None:
-        """Forget the last visit, if it has ended."""
+        """Remove the last visit if it has ended."""
         if slot.visit is not None and not slot.is_held:
             slot.visit = None
             self._tell(slot)
 
     def _tell(self, slot: Slot) -> None:
         self._telemetry.emit(AccountHeld(slot.worker.name, slot.is_held))
-        with errors_logged("while chats were given to accounts"):
+        with errors_logged("while assigning chats to accounts"):
             self._on_change()

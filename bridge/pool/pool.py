@@ -1,7 +1,7 @@
-"""Gives each chat to an account that is free, and carries out what the operator asks of the accounts.
+"""The pool: answers chats on free accounts, and carries out the operator's actions on accounts.
 
-What waits and who has which account is in `ChatQueue`, what keeps the accounts open in `Accounts`, and which accounts
-there are in `Roster`.
+`ChatQueue` has the waiting chats and the accounts' leases, `Supervisor` keeps the accounts open, and `Roster` adds and
+removes them.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ from bridge.telemetry import Telemetry, WorkerState
 
 OPENING_STEPS = 4
 """Steps of an opening that each have the limit `turn.ready`: the browser, its context, the page, the site."""
-ASKED = "Somebody asked for that; a chat that needs it opens it."
+ASKED = "The operator has closed it; a chat that needs it opens it."
 CANCELLED = "The operator of the bridge has ended the chat."
 
 
 class Pool:
-    """The accounts; a `ChatBackend` and an `AccountControl`. Runs while it is entered as a context manager."""
+    """The accounts of a bridge: a `ChatBackend` and an `AccountControl`. It runs while its context is open."""
 
     def __init__(
         self,
@@ -104,15 +104,15 @@ class Pool:
         return self.served.listed()
 
     def model(self, name: str) -> Model:
-        """Return what `name` means on the first site that knows it; raises `UnknownModel`."""
+        """Return the model `name` of the first site that knows it; raise `UnknownModel`."""
         return self.served.named(name)
 
     def first_model(self) -> Model:
-        """Return the first model of the first site; raises `NoAccount`."""
+        """Return the first model of the first site; raise `NoAccount` if there is none."""
         return self.served.first()
 
     async def is_live(self, token: str) -> bool:
-        """Tell whether a client's login still counts; see `ChatBackend`."""
+        """Tell whether a client's login is still valid; see `ChatBackend`."""
         return await self._token_accounts.is_live(token)
 
     def accounts(self) -> list[Account]:
@@ -158,7 +158,7 @@ class Pool:
         return await self._when_free(slot, put_to_sleep)
 
     async def renew(self, name: str) -> Account:
-        """Put a new page in the place of the account's page; see `AccountControl`."""
+        """Replace the account's page by a new one; see `AccountControl`."""
         slot = self._supervisor.named(name, own=False)
         if slot.state is not WorkerState.READY:
             raise AccountConflict(f"The account has no open page to renew: {self._account_now(slot)}.")
@@ -175,15 +175,15 @@ class Pool:
         await self._roster.remove(self._supervisor.named(name))
 
     async def give_away(self, name: str, closing: Callable[[], None]) -> None:
-        """Close the account once its chat has ended, and keep what is stored of it; see `Roster.give_away`."""
+        """Close the account once its chat has ended, and keep its stored data; see `Roster.give_away`."""
         await self._roster.give_away(self._supervisor.named(name), closing)
 
     def expect_moves(self, ending: BridgeError) -> None:
-        """End a chat with `ending` where its account is not stored any more: it has moved, nobody has removed it."""
+        """End chats whose account is no longer stored with `ending`, as it has moved and was not removed."""
         self._roster.gone = ending
 
     async def rename(self, name: str, to: str) -> Account:
-        """Give the account and its profile another name; see `AccountControl`."""
+        """Rename the account and its profile; see `AccountControl`."""
         return self._account_now(await self._roster.rename(self._supervisor.named(name), to))
 
     async def bundle(self, name: str) -> Archive:
@@ -197,13 +197,13 @@ class Pool:
 
     @asynccontextmanager
     async def hold(self, name: str) -> AsyncGenerator[Visit]:
-        """Keep chats away from the account while a person is in its page; see `AccountControl`."""
+        """Hold the account back from chats while a person uses its page; see `AccountControl`."""
         async with admit_visit(self._supervisor, self.queue, self._tasks, name) as visit:
             yield visit
 
     @asynccontextmanager
     async def lent(self, name: str) -> AsyncGenerator[PoolWorker]:
-        """Keep chats away from an idle open account, for a check of it; see `lending`."""
+        """Hold an idle open account back from chats for a check; see `lending`."""
         async with lending(self._supervisor, self.queue, name) as worker:
             yield worker
 
@@ -212,10 +212,10 @@ class Pool:
         await self.queue.drain(limit)
 
     async def ended_elsewhere(self) -> None:
-        """Wait for chats that other nodes answer: there are none."""
+        """Return at once, as no other nodes answer chats."""
 
     def hurry(self) -> bool:
-        """Give the running chats no more time; see `ChatQueue.hurry`."""
+        """Stop waiting for the running chats; see `ChatQueue.hurry`."""
         return self.queue.hurry()
 
     def own(self) -> Sequence[Slot]:
@@ -223,7 +223,7 @@ class Pool:
         return self._supervisor.own
 
     def worker(self, name: str) -> PoolWorker | None:
-        """Return the worker of one of the operator's own accounts, or None where there is none of that name."""
+        """Return the worker of one of the operator's own accounts, or None if there is none of that name."""
         return next((slot.worker for slot in self._supervisor.own if slot.worker.name == name), None)
 
     def cancel(self, chat: str) -> bool:
@@ -231,7 +231,7 @@ class Pool:
         return self.queue.cancel(chat, ChatCancelled(CANCELLED))
 
     def rate_limit(self, request: ChatRequest) -> RateLimit | None:
-        """Return what the settings still allow the accounts that can take chats like `request`; see `ChatBackend`."""
+        """Return the remaining quota of the accounts that can take chats like `request`; see `ChatBackend`."""
         busy = self.queue.busy()
         slots = self._token_accounts.known(request.tokens) if request.tokens else self._dispatcher.allowed(request)
         slots = [slot for slot in slots if slot.serves(request.model) and slot.state not in AWAY and not slot.is_paused]
@@ -242,7 +242,7 @@ class Pool:
         return self.queue.place_of(request.id)
 
     def unready(self) -> str | None:
-        """Return why no chat could be taken now, or None."""
+        """Return why the pool can take no chat now, or None."""
         if self.queue.is_draining:
             return "The bridge is stopping."
         if not (own := self._supervisor.own):
@@ -252,14 +252,14 @@ class Pool:
         return f"No account is ready: {readiness(own)}."
 
     async def reopen_idle(self, slot: Slot) -> None:
-        """Open an account again that has no chat, and keep chats away meanwhile; one that has, after its chat."""
+        """Reopen an account, after its chat if it has one, and hold it back from chats meanwhile."""
         async with self.queue.claimed(slot):
             if slot.state is WorkerState.READY:
                 await self._supervisor.reopen(slot)
 
     @asynccontextmanager
     async def borrowed(self, slot: Slot) -> AsyncGenerator[None]:
-        """Keep chats away from an idle account; a `BridgeError` means for it what it does in a chat."""
+        """Hold an idle account back from chats; a `BridgeError` has the same effect on it as in a chat."""
         async with self.queue.borrowed(slot):
             try:
                 yield
@@ -271,7 +271,7 @@ class Pool:
         return _account(slot, self.queue.busy())
 
     async def _when_free(self, slot: Slot, work: Callable[[], Awaitable[None]]) -> Account:
-        """Do `work` on an account once its chat has ended; return its state then, or at once where a chat runs."""
+        """Do `work` on an account once its chat has ended; return its state then, or at once if a chat runs."""
         failed: list[BridgeError] = []
 
         async def do() -> None:

@@ -1,4 +1,4 @@
-"""An account's quota: how many sends the settings allow in an hour and in a day, and what is left of them."""
+"""An account's quota: the sends that the settings allow per hour and per day, and what is left of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def used(sends: Sequence[float], now: float) -> tuple[int, int]:
 
 
 class Quota:
-    """What the settings allow; `sends` are always the times of one account's sends by `now`, the oldest first."""
+    """The quota of the settings; `sends` are always the times of one account's sends by `now`, oldest first."""
 
     def __init__(self, settings: PoolSettings, now: Callable[[], float] = time.time) -> None:
         self._settings = settings
@@ -30,15 +30,15 @@ class Quota:
         return [(turns, span) for turns, span in spans if turns is not None]
 
     def full_until(self, sends: Sequence[float]) -> datetime | None:
-        """Return when the account may send again, if it has used its quota of an hour or a day."""
+        """Return when the account may send again, if its quota of an hour or a day is used up."""
         ends = [sends[-turns] + span for turns, span in self._spans if len(sends) >= turns]
         end = max(ends, default=0.0)
         return datetime.fromtimestamp(end, UTC) if end > self._now() else None
 
     def left(self, accounts: Sequence[tuple[Sequence[float], bool]]) -> RateLimit | None:
-        """Return what several accounts may send together; of each its sends, and whether it is busy with another one.
+        """Return the remaining quota of several accounts together, given the sends of each and whether it is busy.
 
-        Of the limits of an hour and of a day it is the one of which less is left.
+        Of the limits per hour and per day, it is the one with less left.
         """
         return min(self._limits(accounts), key=lambda limit: limit.remaining, default=None) if accounts else None
 

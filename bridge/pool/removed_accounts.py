@@ -1,21 +1,21 @@
-"""Remembers removed accounts, each as it was last."""
+"""Remembers removed accounts with their last state."""
 
 from __future__ import annotations
 
 from bridge.pool.account import Slot
 
 MOST_REMOVED = 100
-"""Accounts that are remembered after they are gone."""
+"""Most removed accounts that are remembered."""
 
 
 class RemovedAccounts:
-    """Accounts that are not there any more: one that comes back under its name goes on at the same pace."""
+    """The removed accounts; one that comes back under its name continues at the same pace."""
 
     def __init__(self) -> None:
         self._slots: dict[str, Slot] = {}
 
     def note(self, slot: Slot) -> None:
-        """Remember an account that is closed, unless a client has brought it along."""
+        """Remember a closed account, unless it belongs to a client's token."""
         if not slot.is_token_account:
             self._slots[slot.worker.name] = slot
         if len(self._slots) > MOST_REMOVED:

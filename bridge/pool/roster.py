@@ -1,8 +1,8 @@
-"""Adds, renames and removes accounts: as the folder of profiles changes, and as the operator asks.
+"""Adds, renames and removes accounts: when the folder of profiles changes, and when the operator asks.
 
-The folder is looked at every second or so. Whoever closes an account, or gives it another name, first claims it and
-closes its page, which may take long, and only then changes list and folder, alone (`_alone`) and as fast as local files
-are, and in a cluster a call of Redis. So an account that does not end keeps no other one from being opened.
+The folder is checked about every second. Closing or renaming an account first claims it and closes its page, which may
+take long; only then list and folder are changed under a lock (`_alone`), which takes no longer than local files, or in
+a cluster a call to Redis. So an account that does not end never delays the opening of another one.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from bridge.storage.profiles import check_name
 from bridge.tasks import Tasks
 
 LOOK_EVERY = 1.0
-"""Seconds between two looks into the folder of profiles."""
+"""Seconds between two checks of the folder of profiles."""
 CHAT_LIMIT = 15.0
-"""Seconds that a chat gets to end before its account is renamed or removed."""
-GOES, RENAMED, GONE = "It goes to another node.", "It gets another name.", "It was removed."
+"""Seconds that a chat has to end before its account is renamed or removed."""
+GOES, RENAMED, GONE = "It is moving to another node.", "It is being renamed.", "It was removed."
 REMOVED = "The account that answered was removed."
 Step = Callable[[], Awaitable[None]]
 
 
 async def nothing() -> None:
-    """Do nothing more."""
+    """Do nothing."""
 
 
 class StoredAccounts(Protocol):
-    """The stored logins, as accounts are made of them; `ProfileAccounts` is the real one. All but `worker` blocks."""
+    """The stored logins for accounts; `ProfileAccounts` implements it. `stamps`, `remove` and `rename` block."""
 
     def stamps(self) -> Mapping[str, object]:
-        """Return the names, each with what changes whenever one that could not be opened may be tried again."""
+        """Return the logins by name, each with a stamp; a changed stamp allows another try to open it."""
         ...
 
     async def claim(self, name: str) -> None:
-        """Claim the account for this bridge, as somebody wants it here; raise `SetupError` where that cannot be."""
+        """Claim the account for this bridge; raise `SetupError` if that is not possible."""
         ...
 
     async def worker(self, name: str) -> PoolWorker:
-        """Return a worker with the stored login; raise `SetupError` where it cannot be opened."""
+        """Return a worker with the stored login; raise `SetupError` if it cannot be opened."""
         ...
 
     def remove(self, name: str) -> None:
@@ -55,12 +55,12 @@ class StoredAccounts(Protocol):
         ...
 
     def rename(self, name: str, to: str) -> None:
-        """Store it under another name; raise `SetupError` where that cannot be."""
+        """Rename a login; raise `SetupError` if that is not possible."""
         ...
 
 
 class Roster:
-    """Adds, renames and removes accounts; without `stored` there are those that the pool began with."""
+    """The list of accounts; without `stored`, it never changes."""
 
     def __init__(
         self,
@@ -76,9 +76,9 @@ class Roster:
         self._stored = stored
         self._look_every = look_every
         self.gone: BridgeError = ChatCancelled(REMOVED)
-        """Ends the chat of an account that is not stored any more."""
+        """The error for the chat of an account that is no longer stored."""
         self._unreadable: dict[str, object] = {}
-        """The files that could not be opened, as they were then."""
+        """The stamps of the logins that could not be opened."""
         self._closing: set[Slot] = set()
         """Accounts that are being closed for good."""
         self._watches: dict[Slot, asyncio.Task[None]] = {}
@@ -86,7 +86,7 @@ class Roster:
         self._tasks = Tasks()
 
     async def start(self) -> None:
-        """Open all accounts, and follow the folder from now on; raises `SetupError` where it cannot be read."""
+        """Open all accounts, and start to follow the folder; raise `SetupError` if it cannot be read."""
         for slot in self._supervisor.own:
             self._watch(slot)
         if self._stored is not None:
@@ -94,7 +94,7 @@ class Roster:
             self._tasks.keep(self._look_again)
 
     async def close(self) -> None:
-        """Stop looking; the accounts themselves are closed elsewhere."""
+        """Stop following the folder; the accounts are closed elsewhere."""
         await self._tasks.close()
 
     async def add(self, name: str) -> Slot:
@@ -104,20 +104,20 @@ class Roster:
         async def change() -> None:
             await source.claim(name)
             async with self._alone:
-                if name not in self._known():  # else the folder was looked at just now
+                if name not in self._known():  # else it was just found in the folder
                     added.append(self._added(await source.worker(name), is_wanted=True))
 
         await self._tasks.finish(change())
         return await (self._supervisor.known(added[0], 0) if added else self._supervisor.check(name))
 
     def look_now(self) -> None:
-        """Look at what is stored at once: something has changed there."""
+        """Check the stored logins at once, as something has changed."""
         self._look.set()
 
     async def give_away(self, slot: Slot, closing: Callable[[], None]) -> None:
-        """Close the account for good once its chat has ended; what is stored of it stays.
+        """Close the account for good once its chat has ended; its stored data is kept.
 
-        `closing` is called right before: from then on the account must not be among those that are stored.
+        `closing` is called right before; from then on `stamps` must not include the account.
         """
         name = slot.worker.name
 
@@ -131,7 +131,7 @@ class Roster:
             await self._tasks.finish(change())
 
     async def remove(self, slot: Slot) -> None:
-        """End the account's chat, close it, and delete what is kept of it."""
+        """End the account's chat, close it, and delete all its data."""
         name = slot.worker.name
 
         async def delete() -> None:
@@ -147,7 +147,7 @@ class Roster:
         await self._tasks.finish(change())
 
     async def rename(self, slot: Slot, to: str) -> Slot:
-        """Give the account, and what is kept of it, another name; its page is reopened for that."""
+        """Rename the account and its data; its page is reopened for that."""
         name, source = slot.worker.name, self._source()
         try:
             check_name(to)
@@ -157,7 +157,7 @@ class Roster:
         async def change() -> None:
             self._check_still(slot, name)
             if any(other.worker.name == to for other in self._supervisor.slots):
-                raise AccountConflict(f"There is an account {to} already.", param="to")
+                raise AccountConflict(f"There is already an account {to}.", param="to")
             try:
                 async with asyncio.timeout(CHAT_LIMIT) as limit, self._queue.claimed(slot):
                     limit.reschedule(None)
@@ -188,13 +188,13 @@ class Roster:
                 self._supervisor.start(slot)
 
     def _check_still(self, slot: Slot, name: str) -> None:
-        """Raise `UnknownAccount` where the account was removed, renamed or given away meanwhile."""
+        """Raise `UnknownAccount` if the account was removed, renamed or given away meanwhile."""
         if slot not in self._supervisor.own or slot.worker.name != name:
-            raise UnknownAccount(f"The account {name} was removed, renamed or moved just now.")
+            raise UnknownAccount(f"The account {name} was just removed, renamed or moved.")
 
     @contextmanager
     def _closing_now(self, slot: Slot) -> Iterator[None]:
-        """Note that an account is being closed for good; one that is stored then is reopened."""
+        """Mark an account as closing for good; if it is still stored afterwards, it is opened again."""
         self._closing.add(slot)
         try:
             yield
@@ -203,7 +203,7 @@ class Roster:
             self._look.set()
 
     async def _end(self, slot: Slot, name: str, ending: BridgeError, then: Step = nothing) -> None:
-        """End the account's chat with `ending`, and close the account; a chat that does not end loses its page."""
+        """End the account's chat with `ending` and close the account, even if the chat does not end in time."""
         with self._closing_now(slot):
             async with AsyncExitStack() as stack:
                 with suppress(TimeoutError):
@@ -212,7 +212,7 @@ class Roster:
                 await self._close(slot, name, GONE, then)
 
     async def _close(self, slot: Slot, name: str, why: str, then: Step = nothing) -> None:
-        """Close the account's page, take the account off the list, and what is stored of it away by `then`."""
+        """Close the account's page, remove the account from the list, and run `then`, which may delete its data."""
         self._check_still(slot, name)
         await self._supervisor.stop(slot, why)
         async with self._alone:
@@ -223,7 +223,7 @@ class Roster:
             await then()
 
     async def _look_again(self) -> None:
-        """Follow the folder for ever; one that cannot be read is named once."""
+        """Follow the folder forever; log once if it cannot be read."""
         said = ""
         while True:
             with suppress(TimeoutError):
@@ -239,17 +239,17 @@ class Roster:
                 said = error.message
 
     async def _follow(self, source: StoredAccounts) -> None:
-        """Have the accounts that are stored, and no others."""
+        """Add accounts that are newly stored, and close those that no longer are."""
         async with self._alone:
             stamps = await asyncio.to_thread(source.stamps)
             known = self._known()
             for name, slot in known.items():
                 if name not in stamps and slot not in self._closing:
-                    logger.warning("The profile {} is not here any more, nor is its account", name)
+                    logger.warning("The profile {} is gone, so its account is closed", name)
                     self._tasks.start(self._drop(slot, name))
             self._unreadable = {name: was for name, was in self._unreadable.items() if stamps.get(name, ()) == was}
             new = stamps.keys() - known.keys() - self._unreadable.keys()
-            for name in sorted(new, key=self._supervisor.unused_for):  # a limit leaves the last out
+            for name in sorted(new, key=self._supervisor.unused_for):  # a limit excludes the last ones
                 try:
                     self._added(await source.worker(name))
                 except SetupError as error:
@@ -257,7 +257,7 @@ class Roster:
                     self._unreadable[name] = stamps[name]
 
     async def _drop(self, slot: Slot, name: str) -> None:
-        """Close an account that is not stored any more."""
+        """Close an account that is no longer stored."""
         with suppress(UnknownAccount):
             await self._end(slot, name, self.gone)
 
@@ -275,7 +275,7 @@ class Roster:
         self._watches[slot] = self._tasks.keep(lambda: self._watch_login(slot))
 
     async def _watch_login(self, slot: Slot) -> None:
-        """Open the account again whenever somebody has logged it in again."""
+        """Reopen the account whenever a newer login is stored."""
         while True:
             await slot.worker.login_renewed()
             async with self._queue.claimed(slot):
@@ -283,5 +283,5 @@ class Roster:
 
     def _source(self) -> StoredAccounts:
         if self._stored is None:
-            raise RequestError("The accounts of this bridge are not stored, and stay as they are.")
+            raise RequestError("The accounts of this bridge are not stored, so they cannot be changed.")
         return self._stored

@@ -1,4 +1,4 @@
-"""Which models the accounts of a pool serve, and what a name means on them."""
+"""Lists the models that the accounts of a pool serve, and resolves model names."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from bridge.telemetry import WorkerState
 
 
 class ServedModels:
-    """The models of the accounts that `slots` returns, and those of the site that clients' own logins sign in to.
+    """The models of the accounts in `slots`, and those of the site for clients' own logins.
 
-    Those that `elsewhere` returns are the base models of the accounts of other nodes, one site after the other.
+    `elsewhere` returns the base models of other nodes' accounts, grouped by site.
     """
 
     def __init__(self, slots: Callable[[], Sequence[Slot]], of_tokens: Sequence[Model]) -> None:
@@ -23,18 +23,18 @@ class ServedModels:
         self.elsewhere: Callable[[], Sequence[Sequence[Model]]] = tuple
 
     def listed(self) -> Sequence[Model]:
-        """Return the models of all sites with an account here, unless each of those needs a person first.
+        """Return the models of all sites with an account, except sites whose accounts all need a person.
 
-        One that rests, is muted or opens again will serve again by itself: a list that comes and goes helps nobody.
+        Accounts that rest, are muted or are being reopened count, so that the list does not change all the time.
         """
         listed: dict[str, Model] = {}
         for bases in self._sites(without=NEEDS_PERSON):
             for model in model_names.listed(bases):
-                listed.setdefault(model.id, model)  # where two sites have one of that name, the first one is shown
+                listed.setdefault(model.id, model)  # if two sites have a model of that name, the first one is listed
         return tuple(listed.values())
 
     def named(self, name: str) -> Model:
-        """Return what `name` means on the first site that knows it; raises a `RequestError` that says why none does."""
+        """Return the model `name` of the first site that knows it; raise a `RequestError` if none does."""
         sites, refused = self._sites(), None
         for bases in sites:
             try:
@@ -48,13 +48,13 @@ class ServedModels:
         raise refused or model_names.unknown(name, [model for bases in sites for model in bases])
 
     def first(self) -> Model:
-        """Return the first model of the first site; raises `NoAccount`."""
+        """Return the first model of the first site; raise `NoAccount` if there is none."""
         for bases in self._sites():
             return bases[0]
         raise NoAccount(NOBODY)
 
     def _sites(self, without: Sequence[WorkerState] = ()) -> list[tuple[Model, ...]]:
-        """Return the base models of each site, once; accounts in the states `without` do not count."""
+        """Return the base models of each site once, ignoring accounts in the states `without`."""
         served = [tuple(slot.worker.models) for slot in self._slots() if slot.state not in without]
         others = map(tuple, self.elsewhere())
         return [bases for bases in dict.fromkeys([*served, *others, self._of_tokens]) if bases]

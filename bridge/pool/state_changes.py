@@ -1,4 +1,4 @@
-"""Sets the states of accounts, keeps over a restart what must hold then, and tells listeners."""
+"""Sets the states of accounts, stores those that must survive a restart, and notifies listeners."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ WARNINGS = (WorkerState.RESTING, WorkerState.MUTED)
 """States after which an account sends at a slower pace for `CAUTIOUS_SENDS` sends."""
 CAUTIOUS_SENDS = 3
 
-REOPENED = "It is opened again because somebody asked for that."
-USED_UP = "The account has used the budget that the settings give it."
-SOLVED = "A person has solved what the site asked for."
-ASKED = "It is opened because somebody asked for that."
-NO_ROOM = "As many accounts are open as may be (sleep.max_open); a chat that needs this one opens it."
+REOPENED = "It is being reopened."
+USED_UP = "The account has used up its quota (pool.turns_per_hour, pool.turns_per_day)."
+SOLVED = "A person has solved the site's check."
+ASKED = "It is opened at the operator's request."
+NO_ROOM = "The limit of open accounts is reached (sleep.max_open); a chat that needs this one opens it."
 
 
 class AccountStates:
-    """The one place where the state of an account changes; calls `on_change` after every change."""
+    """The only code that changes accounts' states; calls `on_change` after every change."""
 
     def __init__(self, telemetry: Telemetry, stored: StoredAccountStates, on_change: Callable[[], None]) -> None:
         self._telemetry = telemetry
@@ -34,7 +34,7 @@ class AccountStates:
         self.rename, self.forget, self.close = stored.rename, stored.forget, stored.close
 
     def change(self, slot: Slot, what: Transition, reason: str = "") -> None:
-        """Set the account's state, keep it for a restart, and tell listeners; one that fails does not undo it."""
+        """Set the account's state, store it, and notify listeners, whose errors do not undo it."""
         slot.looks += what.state is not WorkerState.STARTING
         if (slot.state, slot.until, slot.reason) != (what.state, what.until, reason):
             slot.state, slot.reason, slot.until = what.state, reason, what.until
@@ -46,17 +46,17 @@ class AccountStates:
         self._changed.set()
 
     def notify(self) -> None:
-        """Notify listeners that the accounts which may take chats have changed."""
-        with errors_logged("while chats were given to accounts"):
+        """Notify listeners that the accounts that can take chats have changed."""
+        with errors_logged("while assigning chats to accounts"):
             self._on_change()
 
     async def next_change(self) -> None:
-        """Wait until the state of some account was found out."""
+        """Wait until the state of any account is determined."""
         self._changed.clear()
         await self._changed.wait()
 
     def pause(self, slot: Slot, *, is_paused: bool) -> None:
-        """Pause or resume an account; this survives a restart."""
+        """Pause or resume an account, across restarts."""
         slot.is_paused = is_paused
         self._stored.pause(slot.worker.name, is_paused=is_paused)
         self.notify()
@@ -69,7 +69,7 @@ class AccountStates:
             self.change(slot, Transition(entry.state, entry.until), entry.reason)
 
     def _store(self, slot: Slot) -> None:
-        """Keep over a restart that the account is to be left alone, or that it is not any more."""
+        """Store whether the account is parked, so that this survives a restart."""
         if slot.state in (WorkerState.STARTING, WorkerState.CLOSED):
             return
         is_parked = slot.until is not None and slot.state not in SOON_OVER

@@ -1,10 +1,10 @@
-"""Keeps the accounts open: one task for each, which opens it again after whatever it was lost to.
+"""Keeps the accounts open: one task for each reopens it after every loss.
 
 The task repeats: wait until the account may be opened, open it (STARTING), let it be used (READY) until it is lost, set
-the state that the error policy names. At its time, or when an operator, a new login or a visit wakes it, the account is
-opened again; nothing is sent for that. One that nobody needs, or for which there is no room, is closed and sleeps
-(ASLEEP) until `wake`; `OpenAccounts` decides that. Two sides report the same error: the chat that met it (`take_out`,
-before another chat gets the account) and the page's loss. The first sets the state (`_fell` keeps a parked one).
+the state of the error policy. At its time, or when an operator, a new login or a visit wakes it, the account is opened
+again; nothing is sent for that. An account that is not needed, or has no room, is closed and sleeps (ASLEEP) until
+`wake`; `OpenAccounts` decides that. Two sides report the same error: its chat (`take_out`, before another chat gets the
+account) and the page's loss. The first one sets the state (`_fell` keeps a parked one).
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from bridge.telemetry import AccountRenamed, Telemetry, WorkerChanged, WorkerSta
 CHECK_LIMIT = 120.0
 """Seconds after which a check returns the account's state even if it is still being opened."""
 CLOSE_LIMIT = 30.0
-"""Seconds that an account gets to be closed."""
+"""Seconds that closing an account may take."""
 
 
 class Supervisor:
-    """Keeps the accounts open while it is entered; calls `on_change` after every change of a state."""
+    """The accounts of a pool, kept open while the context is open; calls `on_change` after every change of a state."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Supervisor:
         self._states = AccountStates(telemetry, parked, on_change)
         self._openings = Openings(open_limit)
         self.has_room: Callable[[Slot], bool] = lambda _: True
-        """Tells whether one more account may be open."""
+        """Tells whether another account may be open."""
         self._keepers: dict[Slot, asyncio.Task[None]] = {}
         self._tasks, self._removed = Tasks(), RemovedAccounts()
         self.slots = [self._slot(worker, is_token_account=False) for worker in workers]
@@ -73,23 +73,23 @@ class Supervisor:
 
     @property
     def own(self) -> list[Slot]:
-        """Return the accounts that no client has brought along."""
+        """Return the operator's accounts, without those of clients' tokens."""
         return [slot for slot in self.slots if not slot.is_token_account]
 
     def unused_for(self, name: str) -> tuple[float, str]:
-        """Return an order of accounts in which those that sent last come first."""
+        """Return a sort key that puts the accounts that sent last first."""
         sends = self._sends.of(name)
         return (-sends[-1] if sends else 0.0), name
 
     def named(self, name: str, *, own: bool = True) -> Slot:
-        """Return the account of that name, or raise `UnknownAccount`; `own` leaves those of clients out."""
+        """Return the account of that name, or raise `UnknownAccount`; `own` excludes accounts of clients' tokens."""
         for slot in self.own if own else self.slots:
             if slot.worker.name == name:
                 return slot
         raise UnknownAccount(f"There is no account {name!r} here.")
 
     def add(self, worker: PoolWorker, *, is_token_account: bool = False, is_wanted: bool = False) -> Slot:
-        """Add an account, of the operator's own or of a client's token; open it if there is room, or it is wanted."""
+        """Add an account of the operator or of a client's token; open it if there is room or it is wanted."""
         slot = self._slot(worker, is_token_account=is_token_account)
         slot.is_wanted = is_token_account or is_wanted
         self.slots.append(slot)
@@ -102,14 +102,14 @@ class Supervisor:
         return self._removed.back(slot)
 
     def start(self, slot: Slot) -> None:
-        """Hold an account open from now on."""
+        """Start keeping an account open."""
         self._keepers[slot] = self._tasks.start(self._keep(slot))
 
     async def stop(self, slot: Slot, why: str) -> None:
         """Close an account and keep it closed; `start` opens it again."""
         if slot.state is WorkerState.READY:
             self._states.change(slot, Transition(WorkerState.STARTING), why)
-        if (keeper := self._keepers.pop(slot, None)) is not None:  # else it is closed, or about to be
+        if (keeper := self._keepers.pop(slot, None)) is not None:  # else it is closed or closing
             keeper.cancel()
             await asyncio.wait({keeper}, timeout=CLOSE_LIMIT)
 
@@ -125,7 +125,7 @@ class Supervisor:
         self._states.change(slot, Transition(WorkerState.CLOSED))
 
     def rename(self, slot: Slot, worker: PoolWorker) -> None:
-        """Let a stopped account go on as `worker`, which has another name, and all that is known of it with it."""
+        """Continue a stopped account as `worker`, which has another name, with its whole state."""
         before, name = slot.worker.name, worker.name
         self._states.rename(before, name)
         self._sends.rename(before, name)
@@ -134,20 +134,20 @@ class Supervisor:
         self._telemetry.emit(AccountRenamed(before, name))
 
     def forget(self, name: str) -> None:
-        """Drop what is kept over a restart of an account that is removed."""
+        """Drop the stored state of a removed account."""
         self._states.forget(name)
         self._removed.forget(name)
 
     def pause(self, name: str, *, is_paused: bool) -> Slot:
-        """Pause or resume an account; this survives a restart."""
+        """Pause or resume an account, across restarts."""
         slot = self.named(name)
         self._states.pause(slot, is_paused=is_paused)
         return slot
 
     def take_out(self, slot: Slot, error: BridgeError) -> BridgeError:
-        """Set the state that `error` means for the account, if any, before another chat can get it.
+        """Set the account's state after `error`, if that changes it, before another chat can get the account.
 
-        Returns the error as the client is to get it, which says when the account's rest is over.
+        Return the error for the client, with the time at which the account's rest is over.
         """
         slot.note(error)
         what = transition(error, slot.fails, self._settings.rest, slot.now)
@@ -160,7 +160,7 @@ class Supervisor:
         slot.worker.give_up(error)
 
     def sent(self, slot: Slot, since: float) -> None:
-        """Let the account pause after a send when the clock showed `since`, or rest if its budget is used."""
+        """Pause the account after a send at the monotonic time `since`, or let it rest if its quota is used up."""
         slot.pause(since)
         self._sends.add(slot.worker.name, slot.now())
         if (what := self._used_up(slot)) is not None:
@@ -174,14 +174,14 @@ class Supervisor:
             slot.woken.set()
 
     def put_to_sleep(self, slot: Slot, reason: str) -> None:
-        """Close an open account that has no chat until something wakes it."""
+        """Close an open account without a chat until it is woken."""
         if slot.state is WorkerState.READY:
             slot.is_leaving = False
             self._states.change(slot, Transition(WorkerState.ASLEEP), reason)
             slot.woken.set()
 
     async def check(self, name: str) -> Slot:
-        """Find out an account's state now, and return the account as soon as it is known."""
+        """Determine an account's state now, and return the account."""
         slot = self.named(name, own=False)
         looks = slot.looks
         if slot.state is WorkerState.ASLEEP:
@@ -196,7 +196,7 @@ class Supervisor:
         return await self.known(slot, looks)
 
     async def reopen(self, slot: Slot) -> None:
-        """Close an account and open it again; return as soon as its state is known."""
+        """Close an account, open it again, and wait until its state is known."""
         if slot.state in (WorkerState.READY, WorkerState.ASLEEP):
             self._states.change(slot, Transition(WorkerState.STARTING), REOPENED)
         slot.is_wanted = True
@@ -204,7 +204,7 @@ class Supervisor:
         await self.known(slot, slot.looks)
 
     async def known(self, slot: Slot, looks: int) -> Slot:
-        """Wait until the account's state was found out more than `looks` times; `UnknownAccount` if it is removed."""
+        """Wait until the account's state is determined again since `looks`; raise `UnknownAccount` if it is gone."""
         try:
             async with asyncio.timeout(CHECK_LIMIT):
                 while slot.looks == looks and slot in self.slots:
@@ -212,12 +212,12 @@ class Supervisor:
         except TimeoutError:
             logger.warning("It took longer than {:g} seconds to open {}", CHECK_LIMIT, slot.worker.name)
         if slot not in self.slots:
-            raise UnknownAccount(f"The account {slot.worker.name} was removed just now.")
+            raise UnknownAccount(f"The account {slot.worker.name} has just been removed.")
         return slot
 
     async def _keep(self, slot: Slot) -> None:
-        """Hold one account open, and open it again after whatever it was lost to; survives everything."""
-        with errors_logged("while the parked accounts were read"):
+        """Keep one account open, and reopen it after every loss or error."""
+        with errors_logged("while reading the parked accounts"):
             await self._states.recall(slot)
         while not is_cancelled():
             try:
@@ -230,20 +230,20 @@ class Supervisor:
                     await self._used(slot)
             except BridgeError as error:
                 self._fell(slot, error)
-            except (Exception, asyncio.CancelledError) as error:  # nobody else would open the account again
+            except (Exception, asyncio.CancelledError) as error:  # no other code would open the account again
                 if isinstance(error, asyncio.CancelledError) and is_cancelled():
                     raise
-                log_unexpected(error, f"while {slot.worker.name} was kept open")
+                log_unexpected(error, f"while keeping {slot.worker.name} open")
                 self._fell(slot, BrowserError(f"The account could not be kept open: {type(error).__name__}."))
 
     @asynccontextmanager
     async def _opened(self, slot: Slot) -> AsyncGenerator[None]:
-        """Open the account, for a person first where one is about to visit it."""
+        """Open the account, first for a person if there is a visit."""
         slot.woken.clear()
         slot.is_open, slot.is_wanted, visit = True, False, slot.visitor
         if visit is None or slot.state is WorkerState.ASLEEP:
             self._states.change(slot, Transition(WorkerState.STARTING), slot.reason)
-        else:  # it stays parked until the person has solved that
+        else:  # it stays parked until the person has solved the problem
             visit.on_solved = partial(self._states.change, slot, Transition(WorkerState.STARTING), SOLVED)
         try:
             async with AsyncExitStack() as stack:
@@ -259,21 +259,21 @@ class Supervisor:
             self._states.notify()
 
     def _may_open(self, slot: Slot) -> bool:
-        """Tell whether the account may be opened now; between this and its opening nothing else may run."""
+        """Tell whether the account may be opened now; no other task may run between this and its opening."""
         return slot.is_wanted or slot.visitor is not None or self.has_room(slot)
 
     async def _used(self, slot: Slot) -> None:
-        """Let an open account be used; return when it shall be reopened, its state set where it is lost."""
+        """Wait until an open account is lost, with its new state set, or must be reopened."""
         while True:
             self.visits.show_out(slot)
             try:
                 await first(slot.worker.lost(), slot.woken.wait())
             except BridgeError as error:
-                self._fell(slot, error)  # before its page is closed, so that no chat gets it meanwhile
+                self._fell(slot, error)  # before its page closes, so that no chat gets it meanwhile
                 return
             if slot.state is not WorkerState.READY or slot.visitor is None:
                 if slot.state is WorkerState.ASLEEP:
-                    slot.woken.clear()  # else it would wake at once
+                    slot.woken.clear()  # else the account would wake at once
                 return
             slot.woken.clear()
             await slot.worker.visited(slot.visitor)
@@ -287,7 +287,7 @@ class Supervisor:
         slot.fails += slot.state is WorkerState.BROKEN
 
     async def _until_over(self, slot: Slot) -> None:
-        """Return when the account may be opened: now, at its time, or when it is woken."""
+        """Wait until the account may be opened: now, at its time, or when it is woken."""
         if slot.is_parked and slot.visitor is None:
             await slot.due()
         while slot.visitor is None and (what := self._used_up(slot)) is not None:

@@ -1,8 +1,8 @@
-"""Temporary accounts: each signed in by a token that a client sent, and closed when nobody has used it for a while.
+"""Temporary accounts: each is signed in by a token from a client, and closed after some time without use.
 
-Only a chat that brings the very token is given to such an account. Whatever names one, in the log or on disk, holds
-a digest of the token and never the token. A token that the site refused is remembered by that digest, so that
-invented ones do not open pages again and again.
+Only a chat with the same token may use such an account. Its name, in the log or on disk, holds a digest of the token
+and never the token. A token that the site refused is remembered by that digest, so that invented ones do not open
+pages again and again.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ from bridge.telemetry import WorkerState
 from bridge.throttle import Throttle
 
 LOOKS = 4
-"""How often within the idle time the accounts are looked at."""
+"""Checks of the accounts within the idle time."""
 CHECKS = 2
-"""Tokens that are checked at a time."""
+"""Most tokens that are checked at a time."""
 CHECK_WAIT = 60.0
 """Seconds that a check may wait for others."""
 TRIALS, TRIALS_OF_ALL = 2, 4
-"""Tokens of one client, and of all, that may be tried at a time; those of a single request may be more."""
+"""Most tokens of one client, and of all, that are tried at a time; a single request may have more."""
 REFUSALS = (10, 30.0)
-"""How many tokens of a client the site may refuse at once, and the seconds until one more is tried."""
+"""How many refused tokens a client may have in a row, and the seconds until one more is tried."""
 MOST_REMEMBERED = 4096
-"""Refused tokens that are remembered."""
+"""Most refused tokens that are remembered."""
 RETRY_AFTER = 5.0
-"""Seconds that clients are asked to wait for an account to become free."""
+"""`Retry-After` in seconds until an account may become free."""
 
 
 class TokenSite(Protocol):
-    """What is needed of a site that tokens sign in to; `TokenLogins` is the real one."""
+    """The interface of a site with sign-in by tokens; `TokenLogins` implements it."""
 
     @property
     def models(self) -> Sequence[Model]:
-        """Return the base names of the models that the site serves."""
+        """Return the base models that the site serves."""
         ...
 
     def worker(self, name: str, token: str) -> PoolWorker:
-        """Return a worker that is signed in by the token."""
+        """Return a worker that the token signs in."""
         ...
 
     async def is_live(self, token: str) -> bool:
@@ -59,7 +59,7 @@ class TokenSite(Protocol):
 
 @dataclass(slots=True)
 class TokenAccount:
-    """One temporary account; `used` is when the clock last showed it in use, `peer` who brought its token."""
+    """A temporary account; `used` is the monotonic time of its last use, `peer` the address that sent its token."""
 
     slot: Slot
     peer: str
@@ -67,27 +67,27 @@ class TokenAccount:
 
 
 class RefusedTokens:
-    """The names of tokens that the site refused, each for some time."""
+    """The names of tokens that the site refused, each kept for `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._refused: OrderedDict[str, tuple[float, str]] = OrderedDict()
 
     def note(self, name: str, reason: str) -> None:
-        """Remember a token."""
+        """Remember a refused token."""
         self._refused[name] = (time.monotonic() + self._seconds, reason)
         self._refused.move_to_end(name)
         if len(self._refused) > MOST_REMEMBERED:
             self._refused.popitem(last=False)
 
     def reason(self, name: str) -> str | None:
-        """Return why a token was refused, or None where that is not known, or was too long ago."""
+        """Return why a token was refused, or None if it was not, or too long ago."""
         until, reason = self._refused.get(name, (0.0, ""))
         return reason if time.monotonic() < until else None
 
 
 class TokenAccounts:
-    """Opens the accounts and closes them again, in the accounts of the pool."""
+    """The temporary accounts among the accounts of the pool."""
 
     def __init__(
         self, site: TokenSite | None, settings: TokenSettings, supervisor: Supervisor, in_use: Callable[[Slot], bool]
@@ -104,31 +104,31 @@ class TokenAccounts:
 
     @property
     def is_enabled(self) -> bool:
-        """Tell whether there is a site that tokens sign in to."""
+        """Tell whether there is a site with sign-in by tokens."""
         return self._site is not None
 
     def start(self) -> None:
-        """Begin to look for accounts that nobody uses any more."""
+        """Start closing unused accounts."""
         self._tasks.keep(self._look_after)
 
     async def close(self) -> None:
-        """Stop looking; the accounts themselves are closed with all others."""
+        """Stop; the accounts are closed with all others."""
         await self._tasks.close()
 
     def known(self, tokens: Collection[str]) -> list[Slot]:
-        """Return the accounts of these tokens that are there already."""
+        """Return the existing accounts of these tokens."""
         names = map(name_of, tokens)
         return [self._token_accounts[name].slot for name in names if name in self._token_accounts]
 
     def refused(self, tokens: Collection[str]) -> list[str]:
-        """Return why the site has refused those of the tokens that it has refused of late."""
+        """Return the reasons of the tokens that the site has refused recently."""
         reasons = map(self._refused.reason, dict.fromkeys(map(name_of, tokens)))
         return [reason for reason in reasons if reason is not None]
 
     def admit(self, tokens: Collection[str], peer: str = "") -> list[Slot]:
-        """Return the accounts of these tokens, opened where they are not; raise where there is no room for them.
+        """Return the accounts of these tokens, opening missing ones; raise `PoolFull` if there is no room for them.
 
-        Tokens that the site has refused of late are left out; if all of them were, raise `TokenRefused`.
+        Tokens that the site has refused recently are left out; if all were refused, raise `TokenRefused`.
         """
         site, most = self._asked(), self._settings.max_accounts
         wanted = {name_of(token): token for token in tokens}
@@ -150,7 +150,7 @@ class TokenAccounts:
         return [self._token_accounts[name].slot for name in wanted]
 
     async def is_live(self, token: str) -> bool:
-        """Tell whether the token still signs in; an account that is open knows, else the site is asked."""
+        """Tell whether the token still signs in, by its open account or else by a check on the site."""
         site = self._asked()
         self._note_refusals()
         if self._refused.reason(name_of(token)) is not None:
@@ -168,16 +168,16 @@ class TokenAccounts:
                 return is_live
         finally:
             self._checks.release()
-        self._refused.note(name_of(token), "The site does not take the userToken; sign in there again.")
+        self._refused.note(name_of(token), "The site does not accept the userToken; sign in there again.")
         return False
 
     def _asked(self) -> TokenSite:
         if self._site is None:
-            raise RequestError("Logins of clients are not taken here; the setting tokens.enabled allows them.")
+            raise RequestError("Logins of clients are not accepted here; the setting tokens.enabled allows them.")
         return self._site
 
     def _make_room(self, wanted: Collection[str]) -> None:
-        """Close the accounts that were unused for longest, as many as it takes for the `wanted` ones."""
+        """Close the longest unused accounts, as many as the `wanted` ones need."""
         others = [name for name in self._token_accounts if name not in wanted]
         excess = len(others) + len(wanted) - self._settings.max_accounts
         idle = [name for name in others if not self._in_use(self._token_accounts[name].slot)]
@@ -187,7 +187,7 @@ class TokenAccounts:
             self._close(name)
 
     def _check_trials(self, new: int, peer: str) -> None:
-        """Raise unless so many more tokens of the client may be tried now; those with an account are none."""
+        """Raise an error unless `new` more tokens of the client may be tried now."""
         if not new:
             return
         if wait := self._refusals.wait(peer):
@@ -200,7 +200,7 @@ class TokenAccounts:
             raise PoolFull("Other userTokens are being tried.", retry_after=RETRY_AFTER)
 
     def _note_refusals(self) -> None:
-        """Remember the tokens whose accounts the site has signed out, and close those."""
+        """Remember the tokens of accounts that the site has signed out, and close those accounts."""
         for name, account in list(self._token_accounts.items()):
             if account.slot.state is WorkerState.LOGGED_OUT and not self._in_use(account.slot):
                 self._refused.note(name, account.slot.reason)
@@ -222,5 +222,5 @@ class TokenAccounts:
 
 
 def name_of(token: str) -> str:
-    """Return the name of a token's account, from which nobody learns the token."""
+    """Return the name of a token's account, which does not reveal the token."""
     return f"token-{sha256(token.encode()).hexdigest()[:16]}"

@@ -1,4 +1,4 @@
-"""Gives an account's page to a person once its running chat has ended, and back to the chats afterwards."""
+"""Admits a person to an account's page once its running chat has ended, and returns the page afterwards."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bridge.pool.supervisor import Supervisor
 from bridge.tasks import Tasks, first
 
 OPEN_LIMIT = 90.0
-"""Seconds until an account's page is open for a person."""
+"""Seconds that opening an account's page for a person may take."""
 
 
 @asynccontextmanager
 async def admit_visit(supervisor: Supervisor, queue: ChatQueue, tasks: Tasks, name: str) -> AsyncGenerator[Visit]:
-    """Keep chats away from an account, and give its page to a person once the running chat has left.
+    """Hold an account back from chats, and give its page to a person once the running chat has left.
 
-    Raises `AccountConflict` where another person is in it, and what kept the page from being opened.
+    Raise `AccountConflict` if another person uses it, or the error that kept the page from opening.
     """
     slot = supervisor.named(name)
     await _given_back(slot)
@@ -39,7 +39,7 @@ async def admit_visit(supervisor: Supervisor, queue: ChatQueue, tasks: Tasks, na
 
 
 async def _given_back(slot: Slot) -> None:
-    """Wait until the page is the account's own again, where the person who had it has left."""
+    """If a person has left the page, wait until the account has it back."""
     if (before := slot.visit) is not None and before.over.is_set():
         with suppress(TimeoutError):
             async with asyncio.timeout(OPEN_LIMIT):
@@ -47,7 +47,7 @@ async def _given_back(slot: Slot) -> None:
 
 
 async def _claimed(supervisor: Supervisor, queue: ChatQueue, slot: Slot, visit: Visit) -> None:
-    """Have the account for the person alone, until its page is its own again."""
+    """Claim the account for the person until it has its page back."""
     async with queue.claimed(slot):
         supervisor.visits.let_in(slot, visit)
         await visit.ended.wait()

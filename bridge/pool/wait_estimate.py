@@ -1,4 +1,4 @@
-"""Estimates how long a chat would wait for an account, for the `Retry-After` of those that are refused."""
+"""Estimates how long a chat would wait for an account, for the `Retry-After` of refused chats."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from bridge.pool.account import JITTER, Slot
 from bridge.pool.lease import Lease
 
 FIRST_GUESS = 5.0
-"""Seconds that a chat is taken to last before any has ended, and that clients wait where nothing is known."""
+"""Assumed seconds of a chat before any has ended, and the wait for clients if nothing is known."""
 WEIGHT = 0.2
-"""What the last chat counts for in the mean of all."""
+"""Weight of the last chat in the moving mean."""
 
 
 class WaitEstimate:
-    """A moving mean of how long chats have their accounts, and what follows from it for the queue."""
+    """A moving mean of the time that chats have their accounts, with the resulting waits in the queue."""
 
     def __init__(self) -> None:
         self._mean: float | None = None
 
     def note(self, seconds: float) -> None:
-        """Note how long a chat had its account."""
+        """Record how long a chat had its account."""
         self._mean = seconds if self._mean is None else self._mean + WEIGHT * (seconds - self._mean)
 
     def wait(self, lease: Lease, leases: Sequence[Lease], before: Sequence[Lease]) -> float:
-        """Return after how many seconds the chat of `lease` would have an account, with these chats `before` it."""
+        """Return the seconds until the chat of `lease` would get an account, with the chats `before` it."""
         others = [other for other in leases if other is not lease]
         ahead = sum(any(slot in lease.fitting for slot in other.fitting) for other in before)
         holders = {other.slot: other for other in others if other.slot is not None}
@@ -46,7 +46,7 @@ class WaitEstimate:
         return max(lasts, slot.least_pause * (1 + JITTER / 2))
 
     def _free_in(self, slot: Slot, holder: Lease | None) -> float | None:
-        """Return the seconds until the account is free; None where nobody knows."""
+        """Return the seconds until the account is free; None if unknown."""
         now = time.monotonic()
         if holder is not None:
             return max(holder.since + self._turn(slot) - now, 0.0)

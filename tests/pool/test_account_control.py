@@ -372,7 +372,7 @@ async def test_an_account_that_is_lost_while_it_waits_to_be_given_away_waits_for
         async with in_background(pool.give_away("a", closing)) as (giving,):
             await settle()
             if is_removed:
-                with pytest.raises(UnknownAccount, match="just now"):
+                with pytest.raises(UnknownAccount, match="was just removed"):
                     await pool.remove("a")
             else:
                 del stored.stored["a"]

@@ -136,7 +136,7 @@ async def test_a_key_that_loses_the_account_of_its_conversation_is_told_so_where
     async with pool_of(first, second, conversations=settings) as (pool, _):
         await answer(pool, replace(request("one"), caller=ONLY_A))
         named = replace(request("two"), conversation="c@1")
-        with pytest.raises(PermissionDenied, match="on an account that is not allowed to the key 'laptop' any more"):
+        with pytest.raises(PermissionDenied, match="on an account that is no longer allowed to the key 'laptop'"):
             await answer(pool, replace(named, caller=replace(ONLY_A, accounts=("b",))))
         with pytest.raises(UnknownConversation):
             await answer(pool, replace(named, conversation="x@1", caller=ONLY_A))

@@ -138,7 +138,7 @@ async def test_who_waits_in_vain_for_a_turn_of_its_own_key_is_told_of_that_limit
     for worker in workers:
         worker.hold = asyncio.Event()
     single = Caller("single", "build server", parallel=1)
-    told = "the key 'build server' may have 1 chats at a time, and has them"
+    told = "the key 'build server' may have 1 chats at a time, and all of them are running"
     async with (
         pool_of(*workers, settings=PoolSettings(min_interval=0, queue_limit=0.05)) as (pool, facts),
         in_background(answer(pool, asked_by(single, "one"))),

@@ -140,7 +140,7 @@ async def test_no_more_accounts_are_open_than_may_be_and_each_chat_is_answered()
     async with pool_of(*workers, sleep=TWO_OPEN, ready=False) as (pool, facts):
         await until_in(pool, facts, "ab", WorkerState.READY)
         await until_in(pool, facts, "cdef", WorkerState.ASLEEP)
-        assert reasons(facts, "c", WorkerState.ASLEEP)[0].startswith("As many accounts are open as may be")
+        assert reasons(facts, "c", WorkerState.ASLEEP)[0].startswith("The limit of open accounts is reached")
         answers = await asyncio.gather(*(ask(pool, str(number)) for number in range(40)))
         assert len(answers) == 40
         assert most_open(workers) == 2
@@ -234,7 +234,7 @@ async def test_above_the_memory_limit_the_account_unused_for_longest_is_closed_a
         for _ in range(2):
             pass_time(pool, clock, MINUTE)
             assert in_state(pool, WorkerState.READY) == order[2]
-        assert reasons(facts, order[0], WorkerState.ASLEEP)[0].startswith("The browser takes more memory")
+        assert reasons(facts, order[0], WorkerState.ASLEEP)[0].startswith("The browser takes too much memory")
         answers = await asyncio.gather(*(ask(pool, str(number)) for number in range(5)))
         assert set(answers) == {order[2]}, "the last one stays, and answers"
 

@@ -813,7 +813,7 @@ async def test_an_account_rests_when_its_budget_of_an_hour_is_used() -> None:
         changed = await facts.state("a", WorkerState.RESTING)
         assert changed.until is not None
         assert changed.until - datetime.now(UTC) > timedelta(minutes=59)
-        with pytest.raises(NoAccount, match="budget"):
+        with pytest.raises(NoAccount, match="quota"):
             await ask(pool, "one too many")
 
 
@@ -829,7 +829,7 @@ async def test_what_is_used_of_a_budget_is_kept_over_a_restart(tmp_path: Path) -
     (tmp_path / "parked.json").unlink()
     again = ScriptedWorker("a")
     async with pool_of(again, settings=settings, config=tmp_path, ready=False) as (pool, facts):
-        assert "budget" in (await facts.state("a", WorkerState.RESTING)).reason
+        assert "quota" in (await facts.state("a", WorkerState.RESTING)).reason
         assert again.opens == 0
 
 

@@ -170,7 +170,7 @@ async def test_a_check_does_not_let_an_account_send_more_than_its_budget() -> No
         await ask(pool, "1")
         await facts.state("a", WorkerState.RESTING)
         checked = await pool.check("a")
-        assert (checked.state, "budget" in checked.reason, worker.opens) == (WorkerState.RESTING, True, 1)
+        assert (checked.state, "quota" in checked.reason, worker.opens) == (WorkerState.RESTING, True, 1)
 
 
 async def test_many_checks_at_once_all_get_an_answer() -> None:

@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Load the command line and run it; Ctrl-C ends quietly from the beginning, loading included."""
+    """Load the command line and run it; Ctrl-C ends it quietly, even while loading."""
     try:
         from bridge.cli.command_line import main as run
     except KeyboardInterrupt:

@@ -1,7 +1,7 @@
-"""The composition root: puts the parts together, starts them in order, and takes them down gracefully.
+"""The composition root: builds the parts, starts them in order, and stops them gracefully.
 
-On the way down the endpoint still answers while running chats end; then the accounts are closed and their profiles
-written back, and Chromium goes last.
+During the stop the endpoint still answers while running chats end; then the accounts are closed and their profiles
+written back, and Chromium closes last.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from bridge.worker.token_worker import TokenLogins
 
 
 class Bridge:
-    """A running bridge: where it listens, and its parts."""
+    """A running bridge: its addresses and its parts."""
 
     def __init__(
         self,
@@ -73,22 +73,22 @@ class Bridge:
         self.browser = browser
         self._access = access
         self.reload = reload
-        """Begins to read the settings again; the log tells what came of it."""
+        """Starts to read the settings again; the result is logged."""
 
     def account_names(self) -> list[str]:
-        """Return the accounts, also those of the cluster that no node has opened yet."""
+        """Return the names of all accounts, including those of the cluster that no node has opened yet."""
         known = set() if isinstance(self.everywhere, Pool) else self.everywhere.node.view.names
         return sorted({account.name for account in self.everywhere.accounts()} | known)
 
     def sign_in_path(self) -> str | None:
-        """Return the dashboard's path, and in it a token that signs in once; None where the dashboard is turned off."""
+        """Return the dashboard's path with a token that signs in once; None if the dashboard is turned off."""
         key = next((key for key in self._access.keys if key.scope == "admin"), None)
         return None if key is None else f"/dashboard#sign-in={self._access.sessions.invite(key.id)[0]}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """What all parts are made with."""
+    """The parts that all others are built with."""
 
     settings: Settings
     telemetry: Telemetry
@@ -104,14 +104,14 @@ class _Base:
 async def running(
     settings: Settings, telemetry: Telemetry | None = None, browser: Chromium | None = None, *, only_new: bool = False
 ) -> AsyncGenerator[Bridge]:
-    """Run a bridge with all stored profiles; leaving drains it. Raises `SetupError` for what the operator must fix.
+    """Run a bridge with all stored profiles; drain it at exit. Raise `SetupError` for what the operator must fix.
 
-    A `browser` that is handed in is left running; without one the bridge has its own. With `only_new` no account is
-    opened but those that are logged in meanwhile.
+    A given `browser` is left running; without one the bridge starts its own. With `only_new`, only accounts that log in
+    meanwhile are opened.
     """
     base = await _base(settings, telemetry or Telemetry(log_fact), browser)
     async with AsyncExitStack() as stack:
-        if settings.traces.enabled:  # undone last: accounts that close end chats
+        if settings.traces.enabled:  # closed last, as closing accounts end chats
             await _send_traces(stack, base.telemetry, settings.cluster.own_name)
         browser = await _chromium(stack, base, browser)
         pool, everywhere = await _pool(stack, base, browser, only_new=only_new)
@@ -122,7 +122,7 @@ async def running(
         runner = build_runner(everywhere, settings, base.access, base.monitor, optional)
         base.monitor.url = await listen(stack, runner, settings.server, base.certificate)
         ollama_url = await listen_as_ollama(runner, settings.server, base.certificate)
-        # Undone in the reverse order: the views end first, then the running chats; the endpoint answers until then.
+        # Closed in reverse order: the views end first, then the running chats; the endpoint answers until then.
         stack.push_async_callback(everywhere.ended_elsewhere)
         stack.push_async_callback(close_to_others, runner)
         stack.push_async_callback(everywhere.drain, settings.server.drain)
@@ -137,7 +137,7 @@ async def running(
 
 
 async def _start_early(browser: Chromium) -> None:
-    """Have the browser run before another node hands an account over, which nobody can use until it is open here."""
+    """Start the browser before another node hands an account over, which is unusable until it is open here."""
     try:
         await browser.version()  # which starts it
     except BridgeError as error:
@@ -156,7 +156,7 @@ def _reload(tasks: Tasks, settings: SettingsReload | None) -> None:
 
 
 async def _base(settings: Settings, telemetry: Telemetry, browser: Chromium | None) -> _Base:
-    """Read the keys, and let the monitor and the metrics note what happens from now on."""
+    """Read the keys, and start the monitor and the metrics."""
 
     def read() -> tuple[Credentials, Identity, Certificate | None]:
         access = load_credentials(settings.config, settings.server, settings.dashboard)
@@ -173,7 +173,7 @@ async def _base(settings: Settings, telemetry: Telemetry, browser: Chromium | No
 
 
 async def _chromium(stack: AsyncExitStack, base: _Base, browser: Chromium | None) -> Chromium:
-    """Take the folders for this process alone, and return the browser that is given or one of the bridge's own."""
+    """Lock the folders for this process, and return the given browser or one of the bridge's own."""
     settings = base.settings
     if settings.browser.connect is None:
         await asyncio.to_thread(chromium.find, settings.browser)
@@ -188,7 +188,7 @@ async def _chromium(stack: AsyncExitStack, base: _Base, browser: Chromium | None
 
 
 async def _pool(stack: AsyncExitStack, base: _Base, browser: Chromium, *, only_new: bool) -> tuple[Pool, Everywhere]:
-    """Open the accounts, keep them in order while no chat wants them, and show them; see `running_pools`."""
+    """Open the accounts, with their maintenance and monitoring; see `running_pools`."""
     settings, telemetry, monitor = base.settings, base.telemetry, base.monitor
     kind = NewAccounts if only_new else ProfileAccounts
     stored = kind(base.store, browser, settings.pages, telemetry)
@@ -215,7 +215,7 @@ async def _pool(stack: AsyncExitStack, base: _Base, browser: Chromium, *, only_n
 async def _optional_parts(
     stack: AsyncExitStack, base: _Base, pool: Pool, everywhere: Everywhere, browser: Chromium, views: ViewRegistry
 ) -> OptionalParts:
-    """Return what the HTTP side offers beside chats."""
+    """Return the parts of the HTTP side beside chats."""
     settings, monitor, telemetry = base.settings, base.monitor, base.telemetry
     tasks = Tasks()
     tasks.keep(base.access.watch)
@@ -249,9 +249,9 @@ async def _optional_parts(
 
 
 async def _send_traces(stack: AsyncExitStack, telemetry: Telemetry, node: str) -> None:
-    """Send traces until `stack` is left; raise `SetupError` where the library is not installed."""
+    """Send traces until `stack` closes; raise `SetupError` if the library is not installed."""
     try:
-        from bridge.monitor.chat_traces import ChatTraces  # is there with the extra alone
+        from bridge.monitor.chat_traces import ChatTraces  # needs the extra
     except ImportError as error:
         raise SetupError("traces.enabled needs the extra otel: pip install 'chat-page-bridge[otel]'.") from error
     traces = await asyncio.to_thread(ChatTraces, node)
@@ -260,7 +260,7 @@ async def _send_traces(stack: AsyncExitStack, telemetry: Telemetry, node: str) -
 
 
 def _limit_memory(open_accounts: OpenAccounts, monitor: Monitor, settings: SleepSettings, memory: int) -> None:
-    """Have idle accounts closed where the browser takes more memory than the settings, or else the machine, allow."""
+    """Close idle accounts if the browser takes more memory than the settings, or else the machine, allow."""
     most = int(memory * MEMORY_SHARE / MEBIBYTE)
     open_accounts.memory = lambda: monitor.browser_memory
     open_accounts.memory_limit = lambda: most if settings.max_memory is None else settings.max_memory

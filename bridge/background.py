@@ -1,6 +1,6 @@
-"""A thread for work that blocks, such as a database: one call after the other, in the order in which they came.
+"""A thread for blocking work, such as a database: calls run one by one, in order.
 
-A write is queued and not waited for; a failure of it is logged, and changes nothing else.
+A write is queued without waiting; its failure is only logged.
 """
 
 from __future__ import annotations
@@ -15,34 +15,34 @@ from loguru import logger
 
 T = TypeVar("T")
 CLOSE_LIMIT = 10.0
-"""Seconds that queued work gets at the end."""
+"""Seconds that queued work has at the end."""
 SMALL = 65_536
 """Characters or bytes that may be processed on the event loop."""
 PIECE = 65_536
-"""Characters or bytes that are looked at in one go: no other thread runs while a pattern or a digest goes over them."""
+"""Characters or bytes that are processed at once: no other thread runs while a pattern or a digest scans them."""
 
 
 async def off_loop(size: int, work: Callable[..., T], *given: object) -> T:
-    """Return what `work(*given)` returns; where it has much to go over, a thread does it."""
+    """Return the result of `work(*given)`; run it in a thread if `size` is large."""
     return await asyncio.to_thread(work, *given) if size > SMALL else work(*given)
 
 
 class Background:
-    """One thread; runs until `close`. `what` says in the log what its work is about."""
+    """A thread that runs until `close`; `what` names its work in the log."""
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"bridge {what}")
 
     def start(self, work: Callable[..., object], *given: object) -> None:
-        """Queue `work(*given)`, and do not wait for it."""
+        """Queue `work(*given)` without waiting for it."""
         try:
             self._thread.submit(work, *given).add_done_callback(self._log_failure)
         except RuntimeError:  # closed
             logger.warning("Cannot save {}: the bridge has stopped", self._what)
 
     async def run(self, limit: float, work: Callable[..., T], *given: object) -> T:
-        """Return what `work(*given)` returns, or raise what it raises; a `TimeoutError` after `limit` seconds."""
+        """Return the result of `work(*given)`, or raise its error; raise `TimeoutError` after `limit` seconds."""
         async with asyncio.timeout(limit):
             return await asyncio.wrap_future(self._thread.submit(partial(work, *given)))
 

@@ -1,4 +1,4 @@
-"""What every error of the bridge carries; which errors there are is in `bridge/errors.py`."""
+"""The base class of the bridge's errors; `bridge/errors.py` has the classes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ class BridgeError(Exception):
 
     `message` is safe to show to a client. `param` names the offending request field, `retry_after` is in seconds,
     `until` is when the account is expected back. `sent` is true once the prompt may have reached the site; such a chat
-    is sent again only where the site is known to have refused it. `bundle` names the bundle that was written.
+    is sent again only if the site is known to have refused it. `bundle` names the diagnostic bundle that was written.
 
-    Several tasks may hold the same error (a lost page is raised to its chat and to its account's supervisor), so it is
-    never changed once it was raised: `replace` makes another one.
+    Several tasks may hold the same error (a lost page is raised to its chat and to its account's supervisor), so a
+    raised error never changes: `replace` returns a copy.
     """
 
     status: ClassVar[int] = 500
@@ -41,8 +41,8 @@ class BridgeError(Exception):
     def replace(
         self, *, message: str = "", retry_after: float | None = None, sent: bool = False, bundle: str = ""
     ) -> Self:
-        """Return a copy of the error, of the same class, that says more; what is not given stays as it is."""
-        # not by `__init__`: a subclass may make its message out of something else
+        """Return a copy of the error, of the same class, with the given fields replaced."""
+        # not by `__init__`, as a subclass may build its message from other arguments
         copy = type(self).__new__(type(self))
         copy.__dict__.update(
             self.__dict__,

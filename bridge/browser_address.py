@@ -1,6 +1,6 @@
-"""Where a browser listens that the bridge has not started: Chromium's debugger, or a Playwright server.
+"""The address of a remote browser: Chromium's debugger, or a Playwright server.
 
-What stands behind host and port, or before them, may be the secret that opens it, and is shown to nobody.
+The parts before and after host and port may hold a secret, and are never shown.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ FORMS = (
     "Playwright server; with TLS https, cdp+wss and playwright+wss"
 )
 DEBUGGER_PATH = "/devtools/"
-"""How the paths of Chromium's own debugger begin."""
+"""Prefix of the paths of Chromium's own debugger."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrowserAddress:
-    """The address of a browser; `parts` have the scheme http(s), where the WebSocket is still to be asked for."""
+    """The address of a browser; with the scheme http(s), the WebSocket must still be looked up."""
 
     protocol: Literal["cdp", "playwright"]
     parts: SplitResult
 
     @property
     def url(self) -> str:
-        """Return the whole address, secrets and all."""
+        """Return the whole address, including secrets."""
         return self.parts.geturl()
 
     @property
@@ -44,11 +44,11 @@ class BrowserAddress:
 
     @property
     def is_private(self) -> bool:
-        """Tell whether nobody on the way can read what is said: it is encrypted, or stays on this machine."""
+        """Tell whether the connection is encrypted or stays on this machine."""
         return self.parts.scheme in ("https", "wss") or is_loopback(self.host)
 
     def __str__(self) -> str:
-        """Return how it is shown: nothing but scheme, host and port."""
+        """Return the public form: only scheme, host and port."""
         scheme = self.parts.scheme if self.parts.scheme.startswith("http") else f"{self.protocol}+{self.parts.scheme}"
         return url_of(scheme, self.host, self.port)
 
@@ -57,7 +57,7 @@ class BrowserAddress:
 
 
 def browser_address(given: str) -> BrowserAddress:
-    """Read an address; raise a `ValueError` that shows nothing of a bad one."""
+    """Parse an address; raise a `ValueError` that does not show an invalid one."""
     scheme, _, rest = given.partition("://")
     protocol, _, plain = scheme.lower().rpartition("+")
     if not given.isprintable() or " " in given or "\\" in given or "#" in given or not _is_known(protocol, plain):
@@ -74,7 +74,7 @@ def browser_address(given: str) -> BrowserAddress:
             raise ValueError("an http address of a debugger has no path; name its WebSocket with cdp+ws://")
         return BrowserAddress("cdp", parts)
     if not protocol and not parts.path.startswith(DEBUGGER_PATH):
-        raise ValueError("ws:// says too little: playwright+ws:// is a Playwright server, cdp+ws:// a debugger")
+        raise ValueError("ws:// is ambiguous: playwright+ws:// is a Playwright server, cdp+ws:// a debugger")
     return BrowserAddress("playwright" if protocol == "playwright" else "cdp", parts)
 
 

@@ -1,4 +1,4 @@
-"""What a running bridge records of its chats: what each key used, and the texts where they are wanted."""
+"""Records the chats of a running bridge: the usage of each key, and the texts if the settings want them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def recorded_history(
     monitor: Monitor,
     *telemetry: Telemetry,
 ) -> AsyncGenerator[ChatHistory | None]:
-    """Keep the texts of chats, if they are wanted, and show what is kept of earlier starts."""
+    """Keep the texts of chats, if set, and show those kept by earlier starts."""
     if not dashboard.history:
         await asyncio.to_thread(forget_history, config)
         yield None
@@ -54,9 +54,9 @@ async def recorded_history(
 async def recorded_usage(
     config: Path, usage: UsageSettings, access: Credentials, everywhere: Everywhere
 ) -> AsyncGenerator[tuple[UsageRecord, RateLimiter]]:
-    """Record what keys use, and hold them to their limits, whose windows go on from before the start.
+    """Record the usage of keys, and enforce their limits, including usage from before the start.
 
-    All of it is by the time of the cluster, where this bridge is one of its nodes.
+    In a cluster, all of it uses the cluster's time.
     """
     now = time.time if isinstance(everywhere, Pool) else everywhere.node.clock.now
     access.now = now

@@ -1,4 +1,4 @@
-"""A client of the bridge's own HTTP endpoint; it sees what any other client sees."""
+"""A client of the bridge's own HTTP endpoint, without special access."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from bridge.sse import SSEDecoder
 from bridge.storage.key_files import KeyFile
 
 ANSWER_LIMIT = 5.0
-"""Seconds that a bridge gets to answer a short question."""
+"""Seconds that a bridge has to answer a short question."""
 CHECK_LIMIT = 150.0
-"""Seconds that a bridge gets to open an account's page."""
+"""Seconds that a bridge has to open an account's page."""
 SILENCE_LIMIT = 30.0
 """Seconds of silence after which a stream of events counts as broken."""
 ACCOUNTS = "/admin/api/accounts"
 READINESS = "/readyz"
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""Addresses that listen everywhere, and where to reach them from here."""
+"""Addresses for all interfaces, and how this machine reaches them."""
 
 Failures = (aiohttp.ClientError, TimeoutError)
 Messages = Sequence[Mapping[str, str]]
@@ -38,14 +38,14 @@ Messages = Sequence[Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some text of an answer, or of the thinking before it."""
+    """A piece of an answer, or of the thinking before it."""
 
     text: str
     is_thinking: bool = False
 
 
 class Client:
-    """Talks to a bridge at `url`; with https it is to show a certificate as `trust` says, as aiohttp's `ssl` does."""
+    """A client of the bridge at `url`; `trust` has the meaning of aiohttp's `ssl`."""
 
     def __init__(self, url: str, key: str, trust: ssl.SSLContext | bool = True) -> None:
         self.url = url.rstrip("/").removesuffix("/v1")
@@ -60,7 +60,7 @@ class Client:
             return False
 
     async def unready(self) -> str | None:
-        """Return why the bridge could take no chat now, or None."""
+        """Return why the bridge can take no chat now, or None."""
         reason: str | None = (await self._get(READINESS)).get("reason")
         return reason
 
@@ -73,7 +73,7 @@ class Client:
         await self._get(f"/v1/models/{name}")
 
     async def stream(self, model: str, messages: Messages) -> AsyncGenerator[Piece]:
-        """Send one chat and yield the answer as it arrives; raise `BridgeError` if it does not arrive whole."""
+        """Send one chat and yield the answer as it arrives; raise `BridgeError` if it is incomplete."""
         body = {"model": model, "messages": messages, "stream": True}
         limits = aiohttp.ClientTimeout(total=None, connect=ANSWER_LIMIT)
         try:
@@ -112,7 +112,7 @@ class Client:
             raise _no_answer(self.url, error) from error
 
     async def _events(self, path: str) -> AsyncGenerator[bytes]:
-        """Yield the bytes of an endless answer; silence for a while means that the bridge is gone."""
+        """Yield the bytes of an endless response; raise an error after `SILENCE_LIMIT` without data."""
         limits = aiohttp.ClientTimeout(total=None, connect=ANSWER_LIMIT, sock_read=SILENCE_LIMIT)
         try:
             async with (
@@ -128,26 +128,26 @@ class Client:
 
 
 def client_of(config: Path, server: ServerSettings, url: str | None, key: str | None) -> Client:
-    """Return a client of the bridge at `url`, by default of the one that the settings describe, with its key."""
+    """Return a client of the bridge at `url`, by default of the settings' bridge with its key."""
     return Client(*way_to(config, server, url, key))
 
 
 def way_to(
     config: Path, server: ServerSettings, url: str | None, key: str | None
 ) -> tuple[str, str, ssl.SSLContext | bool]:
-    """Return where the bridge is, the key for it, as far as they are not given, and whom to trust there."""
+    """Return the URL, the key, both from the settings unless given, and the certificates to trust."""
     url = url or reachable(server)
     is_here = is_loopback(urlsplit(url).hostname or "") or url == reachable(server)
     return url, key or _local_key(config, is_here=is_here), trust_here(server) if is_here else True
 
 
 def trust_here(server: ServerSettings) -> ssl.SSLContext | bool:
-    """Trust the bridge's own certificate alone on this machine, whose address no certificate names."""
+    """Return a context that trusts only the bridge's own certificate, for this machine's address."""
     if server.tls_certificate is None:
         return True
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
-    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN  # the certificate itself, whoever signed it
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN  # trusts the certificate itself, by any issuer
     try:
         context.load_verify_locations(server.tls_certificate)
     except OSError as error:
@@ -167,14 +167,14 @@ def _no_answer(url: str, error: Exception) -> SetupError:
 
 
 def _local_key(config: Path, *, is_here: bool) -> str:
-    """Return this machine's admin key, or for a bridge elsewhere a chat key: the admin key never leaves the machine."""
+    """Return this machine's admin key, or for another machine a chat key: the admin key never leaves this one."""
     files = [KeyFile(config, "admin_key")] if is_here else []
     found = (file.keys()[0] for file in (*files, KeyFile(config)) if file.path.exists())
     return next(found, "")
 
 
 async def _pieces(stream: AsyncIterator[bytes]) -> AsyncGenerator[Piece]:
-    """Yield the pieces of the stream, and read it to its end: only then has the bridge recorded the chat."""
+    """Yield the pieces of the stream and read it to its end, as only then the bridge has recorded the chat."""
     decoder = SSEDecoder()
     is_whole = False
     async for data in stream:
@@ -209,18 +209,18 @@ def _refusal(status: int, body: str) -> BridgeError:
 
 
 def reachable(server: ServerSettings) -> str:
-    """Return the URL under which this machine reaches a bridge with these settings."""
+    """Return the URL at which this machine reaches a bridge with these settings."""
     return _from_here("http" if server.tls_certificate is None else "https", server.host, server.port)
 
 
 def from_here(url: str) -> str:
-    """Return a URL of our own as this machine reaches it, also if it listens everywhere."""
+    """Return a URL of the bridge as this machine reaches it, even if it listens on all interfaces."""
     place = urlsplit(url)
     return _from_here(place.scheme, place.hostname or "", place.port or 0)
 
 
 def named(url: str, server: ServerSettings) -> str:
-    """Return a URL of our own for its clients: with https by a name of `server.allowed_hosts`, as certificates have."""
+    """Return a URL of the bridge for clients: with https by a name of `server.allowed_hosts`, as in certificates."""
     place = urlsplit(from_here(url))
     name = next(iter(server.allowed_hosts), "")
     if place.scheme != "https" or not name:
@@ -233,7 +233,7 @@ def _from_here(scheme: str, host: str, port: int) -> str:
 
 
 def is_free(host: str, port: int) -> bool:
-    """Tell whether a bridge could listen there now."""
+    """Tell whether a bridge can listen at an address now."""
     try:
         kind, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(kind) as attempt:

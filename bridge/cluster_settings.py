@@ -11,11 +11,11 @@ from bridge.setting_types import Section
 
 NAME = r"^[\w.-]+$"
 LONGEST_NAME = 64
-"""Not a part of the pattern, which would take 7 MB then: a repeated class of all letters is compiled as often."""
+"""Most characters of a name; not part of the pattern, whose repetition would compile to 7 MB."""
 
 
 class ClusterSettings(Section):
-    """Several bridges as nodes of one pool, by way of Redis or Valkey; without an `url` the bridge is alone."""
+    """Several bridges as nodes of one pool, through Redis or Valkey; without a `url` there is no cluster."""
 
     url: SecretStr | None = Field(
         None,
@@ -26,18 +26,19 @@ class ClusterSettings(Section):
         "bridge",
         pattern=NAME,
         max_length=LONGEST_NAME,
-        description="name of the cluster, with which all its keys in Redis begin",
+        description="name of the cluster, the prefix of all its keys in Redis",
     )
     node: str | None = Field(
         None,
         pattern=NAME,
         max_length=LONGEST_NAME,
-        description="name of this node, which no other one has; empty: the host's name",
+        description="unique name of this node; empty: the host's name",
     )
     key: SecretStr | None = Field(
-        None, description="secret of at least 16 characters by which nodes know each other, the same on all of them"
+        None,
+        description="secret of at least 16 characters by which nodes authenticate, the same on all of them",
     )
-    host: str = Field("127.0.0.1", description="address to listen on for other nodes; never one that strangers reach")
+    host: str = Field("127.0.0.1", description="address to listen on for other nodes; never a public one")
     port: int = Field(8100, ge=0, le=65535, description="port to listen on for other nodes; 0 picks a free one")
     address: str | None = Field(
         None,
@@ -48,23 +49,23 @@ class ClusterSettings(Section):
         8.0,
         ge=1,
         le=120,
-        description="seconds after which the accounts of a node that has died are another one's; the same on all nodes",
+        description="seconds after which other nodes take the accounts of a dead node; the same on all",
     )
     max_accounts: int | None = Field(
-        None, ge=0, description="accounts that this node takes at most; empty: as many as its memory can hold"
+        None, ge=0, description="most accounts that this node takes; empty: as many as its memory can hold"
     )
 
     @property
     def own_name(self) -> str:
-        """Return the name of this node; empty where the bridge is alone."""
+        """Return the name of this node; empty without a cluster."""
         return "" if self.url is None else self.node or socket.gethostname().partition(".")[0]
 
     @property
     def mark(self) -> str:
-        """Return what the ids begin with that this node makes; empty for a bridge that is alone."""
+        """Return the prefix of ids that this node makes; empty without a cluster."""
         return mark_for(self.own_name) if self.own_name else ""
 
 
 def mark_for(node: str) -> str:
-    """Return what the ids begin with that a node makes: 8 hexadecimal digits."""
+    """Return the prefix of ids that a node makes: 8 hexadecimal digits."""
     return sha256(node.encode()).hexdigest()[:8]

@@ -1,4 +1,4 @@
-"""Where the bridge keeps what survives a restart, and where the key to its profiles comes from."""
+"""The folders of the data that survives a restart, and the source of the profile key."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ class DataFolders:
     """The folders that a bridge writes to."""
 
     config: Path
-    """Keys, records, and what the following properties name."""
+    """Keys, records, and the folders of the following properties."""
     profiles: Path
     """The captured logins."""
     files: Path
-    """The files that clients have stored."""
+    """The files that clients upload."""
 
     @property
     def trace_work(self) -> Path:
-        """Return where Playwright keeps what goes into a trace, as long as the browser runs."""
+        """Return the folder of Playwright's files for traces while the browser runs."""
         return self.config / "run" / "traces"
 
     @property
     def site_files(self) -> Path:
-        """Return where the operator's own site files are."""
+        """Return the folder of the operator's own site files."""
         return self.config / "sites"
 
     @property
     def browsers(self) -> Path:
-        """Return where the accounts whose login no copy holds have their browsers' folders."""
+        """Return the folder of the browser folders of accounts whose login cannot be copied."""
         return self.config / "browsers"
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileKeySource:
-    """Where the key to the profiles comes from."""
+    """The source of the profile key."""
 
     text: SecretStr | None
     """The key itself; None: it is in the file."""
     file: Path
     is_made: bool
-    """Whether a file that is missing is made: it is the bridge's own, and not one that the operator names."""
+    """Whether a missing file is created, because it is the bridge's own and not named by the operator."""

@@ -1,4 +1,4 @@
-"""Lengths of time: in seconds, and as a person would say them."""
+"""Time spans in seconds and in words."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ SPAN = re.compile(r"(?P<count>[0-9]{1,5})\s?(?P<unit>[mhdw])")
 
 
 def ago(moment: datetime) -> str:
-    """Return how long ago `moment` was, as a person would say it."""
+    """Return how long ago `moment` was, in words."""
     span = in_words((datetime.now(UTC) - moment).total_seconds())
     return f"{span} ago" if span else "just now"
 
 
 def in_words(seconds: float) -> str:
-    """Return the span in its largest whole unit, or nothing where it is less than a minute."""
+    """Return the span in its largest whole unit; empty if less than a minute."""
     for unit, length in UNITS:
         if seconds >= length:
             count = int(seconds / length)
@@ -29,7 +29,7 @@ def in_words(seconds: float) -> str:
 
 
 def rounded_up(seconds: float) -> str:
-    """Return the span in a unit in which its number is small, rounded up."""
+    """Return the span in a suitable unit, rounded up."""
     for unit, length in (("hour", HOUR), ("minute", MINUTE)):
         if seconds > 2 * length:
             return f"{math.ceil(seconds / length)} {unit}s"
@@ -38,9 +38,9 @@ def rounded_up(seconds: float) -> str:
 
 
 def moment_of(text: str, now: datetime, *, is_ahead: bool) -> datetime:
-    """Return the moment that a span before or after `now`, such as `7d`, or an ISO 8601 date or time says.
+    """Return the moment of a span before or after `now`, such as `7d`, or of an ISO 8601 date or time.
 
-    A date or time without a time zone is in UTC. Raises `ValueError`.
+    A date or time without a time zone is in UTC. Raise `ValueError` for anything else.
     """
     if found := SPAN.fullmatch(text.strip().lower()):
         span = timedelta(seconds=int(found["count"]) * SPANS[found["unit"]])

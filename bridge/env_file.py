@@ -15,19 +15,19 @@ from bridge.errors import SetupError
 
 PREFIX = "BRIDGE_"
 OF_COMMANDS = ("BRIDGE_PASSWORD", "BRIDGE_TOKEN")
-"""Variables of single commands: secrets, which are no settings."""
+"""Variables of single commands: secrets that are not settings."""
 FILE = Path(".env")
 
 
 def adopt_file() -> None:
-    """Copy the settings in `.env` into the environment, unless it has a variable of that name."""
+    """Copy the settings in `.env` into the environment, without overriding its variables."""
     for name, value in _in_file().items():
         if name not in OF_COMMANDS:
             os.environ.setdefault(name, value)
 
 
 def take(name: str) -> str | None:
-    """Return a command's variable and remove it from the environment; None where it is not set or empty."""
+    """Return a command's variable and remove it from the environment; None if it is not set or empty."""
     return os.environ.pop(name, None) or _in_file().get(name) or None
 
 

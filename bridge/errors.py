@@ -1,16 +1,16 @@
-"""Everything that can go wrong, written down once; each class says the HTTP status and the code that a client gets.
+"""All errors of the bridge; each class has the HTTP status and the code that a client gets.
 
     BridgeError           the bridge itself failed
     +- RequestError       the client asked for something impossible
     |  +- UnknownModel, UnknownConversation, UnknownFile, UnknownAccount, NotThere, AccountConflict, BodyTooLarge
     |  +- FileTooLarge, FileRejected, ContextTooLong, ThreadNotHeld, PermissionDenied, AuthenticationError
     +- PoolError          no account to spare: PoolFull, PoolTimeout, KeyLimitReached, NoAccount
-    +- SiteError          the website did not play along
+    +- SiteError          the website refused, changed or failed
     |  +- LoginRequired (TokenRefused), HumanNeeded, Muted, RateLimited, SiteBusy
     |  +- SiteTimeout (SendTimeout), NetworkError, SiteChanged (StalePage), NoAnswer, JsonInvalid
     +- BrowserError, StorageError, SetupError, ChatCancelled, ClusterUnavailable (LeaseLost, NodeLost)
 
-A class exists only where code treats it differently. What each means is in `bridge/pool/error_policy.py`.
+A class exists only if code treats it differently. `bridge/pool/error_policy.py` has the effect of each.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bridge.base_error import BridgeError as BridgeError
 
 
 class RequestError(BridgeError):
-    """The client asked for something that cannot be done; asking again the same way will not help."""
+    """The client asked for something that cannot be done; the same request will fail again."""
 
     status = 400
     code = "invalid_request_error"
@@ -34,14 +34,14 @@ class UnknownModel(RequestError):
 
 
 class UnknownConversation(RequestError):
-    """No account here has that conversation, or it has gone on since."""
+    """No account here has that conversation, or it has continued since."""
 
     status = 404
     code = "conversation_not_found"
 
 
 class UnknownFile(RequestError):
-    """No file of that id is kept here, or its time is over."""
+    """There is no file with that id, or it has expired."""
 
     status = 404
     code = "file_not_found"
@@ -62,20 +62,20 @@ class AccountConflict(RequestError):
 
 
 class NotThere(RequestError):
-    """What the operator asked for is not there: a key, a chat, or what was kept of one."""
+    """The requested object does not exist: a key, a chat, or its stored texts."""
 
     status = 404
     code = "not_found"
 
 
 class PreviousResponseNotFound(NotThere):
-    """The response to go on from is not there; clients that know this code send their whole history."""
+    """The previous response does not exist; clients that know this code send their whole history."""
 
     code = "previous_response_not_found"
 
 
 class BodyTooLarge(RequestError):
-    """The body of a request is larger than is read here, in bytes or in values."""
+    """The body of a request exceeds the limit of bytes or values."""
 
     status = 413
     code = "request_too_large"
@@ -89,26 +89,26 @@ class FileTooLarge(RequestError):
 
 
 class FileRejected(RequestError):
-    """The site does not take a file, or cannot read it; the account is none the worse for it."""
+    """The site does not accept a file, or cannot read it; this does not affect the account."""
 
     status = 422
     code = "file_rejected"
 
 
 class ContextTooLong(RequestError):
-    """The prompt or the conversation is longer than the site takes."""
+    """The prompt or the conversation is longer than the site accepts."""
 
     code = "context_length_exceeded"
 
 
 class ThreadNotHeld(RequestError):
-    """The client wants its conversation held for it; its SDK sends the whole history once it has this code."""
+    """The client wants the server to keep its conversation; its SDK sends the whole history after this code."""
 
     code = "thread_unsupported_request"
 
 
 class AuthenticationError(RequestError):
-    """The request carries no API key, or one that is not known here."""
+    """The request has no API key, or an unknown one."""
 
     status = 401
     code = "invalid_api_key"
@@ -116,14 +116,14 @@ class AuthenticationError(RequestError):
 
 
 class TooManyAttempts(AuthenticationError):
-    """Too many unknown keys came from that address; a known one is let in all the same."""
+    """Too many unknown keys came from that address; known keys are still accepted."""
 
     status = 429
     code = "too_many_attempts"
 
 
 class PermissionDenied(RequestError):
-    """The request comes from a place that may not use the bridge."""
+    """The caller may not do that, or may not use the bridge from there."""
 
     status = 403
     code = "permission_denied"
@@ -146,7 +146,7 @@ class PoolFull(PoolError):
 
 
 class PoolTimeout(PoolError):
-    """The chat waited in the queue as long as it may."""
+    """The chat has waited in the queue for the longest time allowed."""
 
     code = "queue_timeout"
 
@@ -160,7 +160,7 @@ class KeyLimitReached(PoolError):
 
 
 class NoAccount(PoolError):
-    """No account can serve now; the message says which, why and until when."""
+    """No account can answer now; the message names the accounts, the reasons and until when."""
 
     code = "no_account"
 
@@ -174,25 +174,25 @@ class ChatCancelled(BridgeError):
 
 
 class SiteError(BridgeError):
-    """The website refused, or answered in a way that gives no answer."""
+    """The website refused, or its response has no usable answer."""
 
     status = 502
     code = "site_error"
 
 
 class NoAnswer(SiteError):
-    """The model ended after thinking; a call of a tool may stand there."""
+    """The model ended after thinking, which may contain a tool call."""
 
 
 class LoginRequired(SiteError):
-    """The account is not signed in any more."""
+    """The account is no longer signed in."""
 
     status = 503
     code = "login_required"
 
 
 class TokenRefused(LoginRequired):
-    """The login token that a client sent is not signed in, or not any more."""
+    """The login token that a client sent is invalid or has expired."""
 
     status = 401
     code = "invalid_user_token"
@@ -200,21 +200,21 @@ class TokenRefused(LoginRequired):
 
 
 class HumanNeeded(SiteError):
-    """The site asks for a human; only the operator can go on."""
+    """The site asks for a human check, which only the operator can solve."""
 
     status = 503
     code = "human_needed"
 
 
 class Muted(SiteError):
-    """The site has muted the account, until the time it names."""
+    """The site has muted the account until the time that it names."""
 
     status = 403
     code = "account_muted"
 
 
 class RateLimited(SiteError):
-    """The site says that messages come too often."""
+    """The site refuses messages as too frequent."""
 
     status = 429
     code = "rate_limited"
@@ -236,27 +236,27 @@ class SiteTimeout(SiteError):
 
 
 class SendTimeout(SiteTimeout):
-    """The page was at work on the prompt for as long as it may, and has sent nothing; the account is none the worse."""
+    """The page worked on the prompt until the time limit and sent nothing; this does not affect the account."""
 
 
 class NetworkError(SiteError):
-    """The site, or the network on the way to it, is down; nothing that an account could help."""
+    """The site or the network is down; no account can help."""
 
     code = "network_error"
 
 
 class SiteChanged(SiteError):
-    """The page or the wire format is not what the driver knows; the message says what exactly."""
+    """The page or the wire format is not as the driver expects; the message names the difference."""
 
     code = "site_changed"
 
 
 class StalePage(SiteChanged):
-    """The site did not accept the page's own request, as it does where the page is older than the site."""
+    """The site did not accept the page's own request, probably because the page is outdated."""
 
 
 class JsonInvalid(SiteError):
-    """The answer is no JSON, or does not fit the schema that the client gave."""
+    """The answer is not JSON, or does not fit the client's schema."""
 
     code = "json_invalid"
 
@@ -269,32 +269,32 @@ class BrowserError(BridgeError):
 
 
 class ClusterUnavailable(BridgeError):
-    """What the nodes share cannot be reached now."""
+    """The nodes' shared Redis cannot be used now."""
 
     status = 503
     code = "cluster_unavailable"
 
 
 class LeaseLost(ClusterUnavailable):
-    """Another node may own the account by now, so that nothing more is done with it here."""
+    """Another node may have the account by now, so this one no longer uses it."""
 
     code = "lease_lost"
 
 
 class NodeLost(ClusterUnavailable):
-    """The node that had the chat does not answer any more."""
+    """The node that had the chat no longer answers."""
 
     code = "node_lost"
 
 
 class StorageError(BridgeError):
-    """The bridge's own disk is full, or fails; no account is the worse for it."""
+    """The bridge's own disk is full or fails; this does not affect accounts."""
 
     status = 507
     code = "storage_error"
 
 
 class SetupError(BridgeError):
-    """This machine or its settings need a hand; the message says what to do."""
+    """The operator must fix this machine or the settings; the message says what to do."""
 
     code = "setup_error"

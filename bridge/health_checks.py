@@ -1,6 +1,6 @@
 """Checks of the installation, each with a time limit; only the last one sends a chat.
 
-A check returns what it found, or raises a `BridgeError` that says what to do.
+A check returns its result, or raises a `BridgeError` that says what to do.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ from bridge.worker.page_session import open_session
 from bridge.worker.worker import Worker
 
 QUICK = 10.0
-"""Seconds for a look at files and ports."""
+"""Seconds for checks of files and ports."""
 SLOW = 60.0
 """Seconds for the start of a browser, or for a page."""
 CHAT = 180.0
 """Seconds for a short chat."""
 PASSING = (WorkerState.STARTING, WorkerState.RESTING)
-"""States that end by themselves before long."""
+"""States that soon end by themselves."""
 QUESTION = types.Message("user", "Answer with the word OK.")
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: `look` returns what it found, or raises a `BridgeError` that says what to do."""
+    """One check: `look` returns its result, or raises a `BridgeError` that says what to do."""
 
     name: str
     look: Callable[[], Awaitable[str]]
@@ -79,12 +79,12 @@ async def examine_running(
 
 
 async def examine_site(pool: Pool, settings: PageSettings, name: str) -> list[Finding]:
-    """Check the site in a page beside that of an account, which takes no chat meanwhile; nothing is sent."""
+    """Check the site in another page of an account, which takes no chat meanwhile; send nothing."""
     try:
         async with asyncio.timeout(SLOW), pool.lent(name) as worker:
             session = worker.shown if isinstance(worker, Worker) else None
             if session is None:
-                raise BrowserError(f"The page of {name} was closed just now.")
+                raise BrowserError(f"The page of {name} has just been closed.")
             async with session.another_page(settings.browser.call_limit) as driver:
                 return await check_page(driver, name, CheckLimits.of(settings))
     except BridgeError as error:
@@ -132,12 +132,12 @@ def browser_check(settings: BrowserSettings, browser: Chromium) -> Check:
 def profiles_to_open(key: ProfileKeySource, folder: Path) -> Iterator[Profile]:
     """Yield each profile of a folder that opens; blocks."""
     for name in _names(folder):
-        with suppress(SetupError):  # has failed a check of its own
+        with suppress(SetupError):  # has failed its own check
             yield _stored(key, folder, name)
 
 
 async def examine_page(settings: PageSettings, browser: Chromium, profile: Profile) -> list[Finding]:
-    """Check the site in a page of an account, which is opened for that; nothing is sent."""
+    """Check the site in an account's page that is opened for that; send nothing."""
     try:
         async with asyncio.timeout(SLOW):
             driver_type = await asyncio.to_thread(load_driver, profile.site, settings.folders.site_files)
@@ -254,7 +254,7 @@ def _sandbox(settings: BrowserSettings) -> str:
 
 
 async def _chat(settings: PageSettings, key: ProfileKeySource, browser: Chromium, profile: Profile) -> str:
-    """Send one short chat, and tell how its answer came and whether all of its stream was understood."""
+    """Send one short chat; return the times of its answer, or raise if parts of its stream are unknown."""
     facts: list[Fact] = []
     store = ProfileStore(settings.folders.profiles, await asyncio.to_thread(load_identity, key))
     worker = Worker(profile, store, browser, settings, Telemetry(facts.append))
@@ -263,6 +263,6 @@ async def _chat(settings: PageSettings, key: ProfileKeySource, browser: Chromium
     async with worker.opened(), aclosing(worker.chat(request, timeline)) as events:
         answer = "".join([event.text async for event in events if isinstance(event, types.Text)])
     if unknown := [fact.shape for fact in facts if isinstance(fact, DriftSeen)]:
-        raise SiteChanged(f"Answered, but the site has parts that are not known: {', '.join(unknown)}.")
+        raise SiteChanged(f"Answered, but the site sent unknown parts: {', '.join(unknown)}.")
     steps = ", ".join(f"{step} after {seconds:.1f} s" for step, seconds in timeline.marks.items())
     return f"an answer of {len(answer)} characters: {steps}"

@@ -1,4 +1,4 @@
-"""The log: a sink of telemetry, for humans on a terminal or as JSON lines; never with values of variables."""
+"""The log: a sink of telemetry, for a terminal or as JSON lines; it never contains values of variables."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ if TYPE_CHECKING:
 
 HUMAN = "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <7}</level> {extra[shown]}\n"
 REPEATS = (5, 60.0)
-"""How often a library's entry may repeat at once, and the seconds until it may repeat again."""
+"""How many times a library's entry may repeat at once, and the seconds until it may repeat again."""
 NOT_OURS = (
     "browser.hosts and browser.page_memory do not apply there, and browser.sandbox and browser.args only if it is a "
     "Playwright server with --unsafe"
 )
 GOES_ON = "\n    "
-"""Indents the further lines of an entry, so that no text in it can pass for another entry."""
+"""Indents the continuation lines of an entry, so that no text in it can imitate another entry."""
 CALM = (WorkerState.STARTING, WorkerState.READY, WorkerState.ASLEEP, WorkerState.CLOSED)
 
 
 def set_up(settings: LogSettings, node: str = "") -> None:
-    """Send the log to standard error in the form that the settings ask for; JSON lines name the node, if it has one."""
+    """Send the log to standard error in the format of the settings; JSON lines name the node, if it has one."""
     logger.remove()
     logger.configure(extra={"node": node} if node else {})
     logging.basicConfig(handlers=[_Forwarding()], level=logging.WARNING, force=True)
-    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # it quotes malformed requests, keys and all
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # it quotes malformed requests, including keys
     # diagnose=True would write the values of local variables, cookies among them, into the log
     wanted = at_level(settings)
     if settings.json_lines:
@@ -66,12 +66,12 @@ def set_up(settings: LogSettings, node: str = "") -> None:
 
 
 def at_level(settings: LogSettings) -> Callable[[Record], bool]:
-    """Return a filter for entries of the level of the settings and above, which may change while the bridge runs."""
+    """Return a filter by the level of the settings, which may change while the bridge runs."""
     return lambda record: record["level"].no >= logger.level(settings.level).no
 
 
 class _Forwarding(logging.Handler):
-    """Forwards the log of libraries to this one, and limits entries that repeat."""
+    """A handler that forwards the log of libraries, and limits repeated entries."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class _Forwarding(logging.Handler):
 
 
 def log_fact(fact: Fact) -> None:  # noqa: C901 - one case for each fact
-    """Write one fact as one line; its fields go with it for the JSON form."""
+    """Write one fact as one line; the JSON format also has its fields."""
     match fact:
         case ChatQueued():
             _write("DEBUG", fact, f"chat {fact.chat} queued for {fact.model}, {fact.waiting} waiting")
@@ -94,13 +94,13 @@ def log_fact(fact: Fact) -> None:  # noqa: C901 - one case for each fact
         case ChatEnded():
             _write("INFO", fact, _chat_line(fact))
         case ChatProgress() | RequestAnswered():
-            pass  # for those who watch, and for the metrics
+            pass  # only for viewers and metrics
         case WorkerChanged():
             level = "INFO" if fact.state in CALM else "WARNING"
             until = f" until {fact.until:%Y-%m-%d %H:%M:%S %Z}" if fact.until else ""
             _write(level, fact, f"account {fact.account} is {fact.state}{until}{_because(fact.reason)}")
         case AccountRenamed():
-            _write("INFO", fact, f"account {fact.before} is called {fact.account} now")
+            _write("INFO", fact, f"account {fact.before} was renamed to {fact.account}")
         case AccountHeld():
             how = "held by a person, and takes no chats" if fact.is_held else "no longer held by a person"
             _write("INFO", fact, f"account {fact.account} is {how}")
@@ -118,7 +118,7 @@ def log_fact(fact: Fact) -> None:  # noqa: C901 - one case for each fact
         case BrowserLost():
             _write("ERROR", fact, f"the browser is lost: {fact.reason}")
         case DriftSeen():
-            _write("WARNING", fact, f"{fact.site} is not what its driver knows, {fact.count} times: {fact.shape}")
+            _write("WARNING", fact, f"{fact.site} is not as its driver expects, {fact.count} times: {fact.shape}")
         case ProfileSaved():
             _write("INFO", fact, f"saved the renewed login of the profile {fact.account}")
         case ConversationDeleted():
@@ -144,7 +144,7 @@ def _write(level: str, fact: Fact, line: str) -> None:
 
 
 def _human(record: Record) -> str:
-    """Return the form of an entry, whose text is made harmless for a terminal."""
+    """Return the format of an entry, with its text made harmless for a terminal."""
     text = record["message"]
     if (caught := record["exception"]) is not None:
         text += "\n" + "".join(traceback.format_exception(caught.type, caught.value, caught.traceback)).rstrip("\n")

@@ -1,4 +1,4 @@
-"""What the nodes of a cluster do for each other beside chats: live views, and checks of the site."""
+"""Services between the nodes of a cluster beside chats: live views, and checks of the site."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SiteCheck = Callable[[str], Awaitable[Sequence[Finding]]]
 
 
 def site_check(pool: Pool, everywhere: Everywhere, settings: PageSettings) -> SiteCheck:
-    """Return the check of the site on a page of an account, on whichever node that is."""
+    """Return the check of the site on an account's page, on any node."""
     own = partial(examine_site, pool, settings)
     if isinstance(everywhere, Pool):
         return own
@@ -40,10 +40,10 @@ def site_check(pool: Pool, everywhere: Everywhere, settings: PageSettings) -> Si
 
 
 def share_views(everywhere: Everywhere, views: ViewRegistry) -> None:
-    """Let viewers of each node see the pages of all."""
+    """Let viewers of this node see the pages of all nodes, and the reverse."""
     if isinstance(everywhere, Pool):
         return
-    from bridge.api.admin.peer_views import peer_view  # what these import is needed here alone
+    from bridge.api.admin.peer_views import peer_view  # imported only in a cluster
     from bridge.cluster.remote_views import RemoteViews
 
     remote = views.elsewhere = RemoteViews(everywhere)

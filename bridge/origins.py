@@ -14,14 +14,14 @@ PORTS = {"http": 80, "https": 443}
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 UNICAST = ipaddress.ip_network("2000::/3")
-"""All that the internet routes; not every version of Python knows the rest for what it is."""
+"""All globally routed addresses; older versions of Python do not classify the others correctly."""
 PROTOCOLS = ipaddress.ip_network("192.0.0.0/24")
 OPAQUE = "null"
-"""The origin of what has none: `about:blank`, `data:`, a browser's error page."""
+"""The origin of addresses without one: `about:blank`, `data:`, a browser's error page."""
 
 
 def origin_of(url: str) -> str:
-    """Return scheme, host and port of an http(s) address, as a browser's `location.origin` writes them."""
+    """Return the origin of an http(s) address in the format of a browser's `location.origin`."""
     try:
         parts = urlsplit(url)
         scheme, host, port = parts.scheme, parts.hostname, parts.port
@@ -34,29 +34,29 @@ def origin_of(url: str) -> str:
 
 
 def url_of(scheme: str, host: str, port: int) -> str:
-    """Return the URL of a port; an IPv6 address comes without brackets."""
+    """Return the URL of a port; an IPv6 `host` is given without brackets."""
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def site_address(given: str) -> str:
-    """Return the address of a site as a profile keeps it; raise a `ValueError` that shows nothing of a bad one."""
+    """Return the address of a site as stored in profiles; raise a `ValueError` that does not show an invalid one."""
     if not given.isprintable() or " " in given or "\\" in given or origin_of(given) == OPAQUE:
         raise ValueError("a site's address is written as https://chat.example.com")
     if urlsplit(given).username is not None:
         raise ValueError("a site's address holds neither a user nor a password")
     if "?" in given or "#" in given:
-        raise ValueError("a site's address holds neither a query nor a fragment: leave out what begins with ? or #")
+        raise ValueError("a site's address holds neither a query nor a fragment: leave out everything from ? or #")
     return given.rstrip("/")
 
 
 def is_named(host: str, patterns: Sequence[str]) -> bool:
-    """Tell whether a host is one of the `patterns`: names, or `*.name` for all below it."""
+    """Tell whether a host matches one of the `patterns`: names, or `*.name` for subdomains."""
     host = host.lower().rstrip(".")
     return any(host.endswith(one[1:]) if one.startswith("*.") else host == one for one in patterns)
 
 
 def is_at(url: str, hosts: Sequence[str]) -> bool:
-    """Tell whether an address is at one of the `hosts`: names as `is_named` takes them, or `name:port`."""
+    """Tell whether an address is at one of the `hosts`: patterns of `is_named`, or `name:port`."""
     parts = urlsplit(origin_of(url))
     return is_named(parts.hostname or "", hosts) or is_named(parts.netloc, hosts)
 
@@ -69,7 +69,7 @@ def is_loopback(host: str) -> bool:
 
 
 def own_state(state: dict[str, Any], origin: str, hosts: Sequence[str]) -> dict[str, Any]:
-    """Return a storage state reduced to a site: its origin, and the cookies for that and for the hosts it needs."""
+    """Return a storage state reduced to a site: its origin, and the cookies of that and of its further hosts."""
     home = urlsplit(origin).hostname or ""
 
     def is_own(cookie: dict[str, Any]) -> bool:
@@ -81,7 +81,7 @@ def own_state(state: dict[str, Any], origin: str, hosts: Sequence[str]) -> dict[
 
 
 def is_public(address: Address) -> bool:
-    """Tell whether an address is one of the public internet, also where it wraps another one."""
+    """Tell whether an address is public, including an embedded IPv4 address."""
     if isinstance(address, ipaddress.IPv4Address):
         return address.is_global and not address.is_multicast and address not in PROTOCOLS
     if address.ipv4_mapped is not None:
@@ -101,7 +101,7 @@ def _ascii(host: str) -> str:
 
 
 def web_origin(given: str) -> str:
-    """Return a web origin; not `null`, which any page can have, nor a pattern."""
+    """Return a web origin; raise a `ValueError` for `null`, which any page can have, or a pattern."""
     if not ORIGIN.fullmatch(given) or "*" in given:
         raise ValueError("an origin is written as https://chat.example.com; null and patterns are refused")
     return given

@@ -1,4 +1,4 @@
-"""The settings of what happens on an account's page, and the group of all that such a page is worked by."""
+"""The settings of chats and files on an account's page, and the group of all settings for such a page."""
 
 from __future__ import annotations
 
@@ -13,40 +13,42 @@ from bridge.setting_types import MEBIBYTE, Seconds, Section, UserPath
 
 
 class TurnSettings(Section):
-    """How long each step of one chat may take."""
+    """The time limits of the steps of one chat."""
 
-    ready: Seconds = Field(30.0, description="seconds until the page is loaded, signed in and takes a prompt")
+    ready: Seconds = Field(30.0, description="seconds until the page is loaded, signed in and accepts a prompt")
     submit: Seconds = Field(15.0, description="seconds from the filled composer to the request of a page at rest")
     first_byte: Seconds = Field(
         60.0, description="seconds to the first byte of the answer, and to the request of a page at work"
     )
     silence: Seconds = Field(60.0, description="seconds without a single byte in mid-answer, heartbeats included")
-    continues: int = Field(3, ge=0, description="how often an answer that broke off at its budget is continued")
-    upload: Seconds = Field(120.0, description="seconds until the site has taken and read the files of a prompt")
+    continues: int = Field(3, ge=0, description="times that an answer is continued that broke off at its length limit")
+    upload: Seconds = Field(
+        120.0, description="seconds until the site has received and processed the files of a prompt"
+    )
     total: Seconds = Field(1800.0, description="seconds that one answer may take")
     end: Seconds = Field(
-        2.0, description="seconds in which the site may end its response by itself, behind an answer or a refusal"
+        2.0, description="seconds in which the site may end its response by itself after an answer or a refusal"
     )
-    stop: Seconds = Field(10.0, description="seconds until a stopped page has really stopped; then it is reopened")
+    stop: Seconds = Field(10.0, description="seconds that the site has to stop generating; then the page is reopened")
 
 
 class FileSettings(Section):
-    """Files and images that come with prompts, and those that are kept here."""
+    """Files and images of prompts, and stored files."""
 
     max_bytes: int = Field(
-        24 * MEBIBYTE, gt=0, le=100 * MEBIBYTE, description="largest file in bytes; `server.max_body` bounds it, too"
+        24 * MEBIBYTE, gt=0, le=100 * MEBIBYTE, description="largest file in bytes; `server.max_body` also applies"
     )
     max_prompt_bytes: int = Field(
         48 * MEBIBYTE, gt=0, description="bytes that all files of one prompt may have together"
     )
     max_prompt_files: int = Field(50, gt=0, le=50, description="files that one prompt may have")
     prompt_limit: int | None = Field(
-        None, gt=0, description="characters that a prompt may have; empty: as the site's driver says"
+        None, gt=0, description="characters that a prompt may have; empty: the limit of the site's driver"
     )
     long_prompts: Literal["refuse", "attach"] = Field(
-        "refuse", description="what becomes of a longer prompt: an error, or a text file beside a short prompt"
+        "refuse", description="handling of a longer prompt: an error, or a text file with a short prompt"
     )
-    urls: bool = Field(False, description="fetch files that a request names by http(s) address, from public hosts only")
+    urls: bool = Field(False, description="fetch files that a request names by http(s) URL, from public hosts only")
     url_limit: Seconds = Field(20.0, description="seconds that fetching the files of one request may take")
     folder: UserPath | None = Field(None, description="folder of stored files; empty: `files` in the `config` folder")
     max_stored: int = Field(1024 * MEBIBYTE, gt=0, description="bytes that all stored files may have together")
@@ -56,9 +58,9 @@ class FileSettings(Section):
 
 @dataclass(frozen=True, slots=True)
 class PageSettings:
-    """What an account's page is opened and worked by.
+    """The settings for an account's page.
 
-    The sections are those of the `Settings` themselves, so what is read again while the bridge runs counts here, too.
+    The sections are those of the `Settings` object itself, so reloaded settings apply here, too.
     """
 
     browser: BrowserSettings

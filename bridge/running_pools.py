@@ -1,4 +1,4 @@
-"""Runs the pool of this process, alone or as a part of a cluster."""
+"""Runs the pool of this process, alone or in a cluster."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ else:
     Everywhere = Pool
 
 MEMORY_SHARE = 0.75
-"""Share of the machine's memory that the browser may take where the settings name none (`sleep.max_memory`)."""
+"""Share of the machine's memory that the browser may take by default (`sleep.max_memory`)."""
 
 
 @asynccontextmanager
@@ -34,16 +34,15 @@ async def running_pools(
     telemetry: Telemetry,
     memory: int,
 ) -> AsyncGenerator[tuple[Pool, Everywhere]]:
-    """Run the pool that is `made` of the accounts; yield it, and what clients see: the same, or the pool of all nodes.
+    """Run the pool that `made` builds from the accounts; yield it and the clients' pool: the same or all nodes'.
 
-    It is made with what tells it the time, in Unix seconds: this machine's clock, or that of the cluster. `memory` is
-    the machine's, in bytes.
+    `made` also gets the clock, in Unix seconds: this machine's, or the cluster's. `memory` is the machine's, in bytes.
     """
     if settings.cluster.url is None:
         async with made(stored, time.time) as pool:
             yield pool, pool
         return
-    from bridge.cluster.membership import pools_of_a_node  # what it imports is needed here alone
+    from bridge.cluster.membership import pools_of_a_node  # imported only in a cluster
 
     mebibytes = memory * MEMORY_SHARE / MEBIBYTE
     async with pools_of_a_node(

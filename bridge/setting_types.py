@@ -1,4 +1,4 @@
-"""What the sections of the settings are made of."""
+"""The base class and the types of the settings' sections."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ MEBIBYTE = 1024**2
 
 
 class Section(BaseModel):
-    """A frozen section; an unknown name in it is an error, not a silent no-op."""
+    """A frozen section; an unknown name in it is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -1,7 +1,7 @@
-"""Reads the settings again while the bridge runs, and has those count at once that can.
+"""Reloads the settings while the bridge runs, and applies those that can change at once.
 
-The parts of the bridge hold the sections of the settings, not copies of the values, so the values of the sections that
-they hold are changed in place. That is done here alone; for everybody else a section is frozen.
+The parts of the bridge hold the sections of the settings, not copies of the values, so the values in these sections are
+changed in place. Only this module does that; for all others a section is frozen.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ LIVE = frozenset(
         *("conversations.wait", "log.level"),
     }
 )
-"""The settings that count at once; each is read where it is used, every time."""
+"""The settings that apply at once; each is read whenever it is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """The names of the settings that were changed, and of those that are different but need a restart."""
+    """The names of the changed settings, and of those that differ but need a restart."""
 
     changed: Sequence[str] = ()
     needs_restart: Sequence[str] = ()
 
     def __str__(self) -> str:
-        """Return it as a person would say it."""
+        """Return the result in words."""
         changed = f"Changed: {', '.join(self.changed)}." if self.changed else "No setting was changed."
         later = f" A restart is needed for: {', '.join(self.needs_restart)}." if self.needs_restart else ""
         return changed + later
 
 
 class SettingsReload:
-    """Takes up the settings of a running bridge again, one time after the other; `on_change` is called after each.
+    """Reloads of a running bridge's settings, one at a time; `on_change` is called after each.
 
-    `renew` reads what else is in files of the operator, blocks, and raises `SetupError` where it cannot.
+    `renew` reads the operator's other files; it blocks, and raises `SetupError` if it cannot.
     """
 
     def __init__(
@@ -59,15 +59,17 @@ class SettingsReload:
         self._one = asyncio.Lock()
 
     async def now(self) -> Reloaded:
-        """Read the file again and use it; a bad one changes nothing, and the `RequestError` says what is wrong."""
+        """Read the file again and apply it; an invalid one changes nothing, and raises a `RequestError`."""
         if not isinstance(self._settings, LoadedSettings):
             raise RequestError("These settings were not read from a file, so there is nothing to read again.")
         async with self._one:
             try:
-                await asyncio.to_thread(self._renew)  # first: a mistake in the settings is none of the certificate
+                await asyncio.to_thread(
+                    self._renew
+                )  # first, as an error in the settings does not concern the certificate
                 new = await asyncio.to_thread(reread, self._settings)
             except SetupError as error:
-                raise RequestError(f"The settings stay as they are. {error.message}") from error
+                raise RequestError(f"The settings are unchanged. {error.message}") from error
             reloaded = apply(self._settings, new)
         self._on_change()
         logger.info("The settings were read again. {}", reloaded)
@@ -75,7 +77,7 @@ class SettingsReload:
 
 
 def apply(settings: LoadedSettings, new: LoadedSettings) -> Reloaded:
-    """Change `settings` to what `new` says, where that can be while the bridge runs; return what differs."""
+    """Apply the values of `new` to `settings`, as far as no restart is needed; return the differences."""
     different = [name for name in names_of(settings) if value_of(settings, name) != value_of(new, name)]
     changed = [name for name in different if name in LIVE]
     for name in changed:

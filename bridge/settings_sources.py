@@ -1,4 +1,4 @@
-"""Reads the settings out of their file and the environment, and tells which settings there are."""
+"""Reads the settings from their file and the environment, and lists all settings."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ PLACE = re.compile(r"(?:[\w.-]+|\[[0-9a-f:.]+\])(?::\d+)?", re.ASCII | re.IGNORE
 """A host and its port."""
 SECRETS = ("BRIDGE_PROFILE_KEY", "BRIDGE_CLUSTER_KEY", "BRIDGE_CLUSTER_URL", "BRIDGE_BROWSER_CONNECT")
 Source = Literal["default", "file", "environment", "command line"]
-"""Where the value of a setting comes from."""
+"""The source of a setting's value."""
 
 
 class LoadedSettings(Settings, BaseSettings):
-    """Settings that know where each value comes from."""
+    """Settings with the source of each value."""
 
-    # the prefix takes no section, and a section's name no `_`: BRIDGE_POOL_QUEUE_SIZE is `queue_size` of `pool`
+    # the first `_` after the prefix ends the section's name: BRIDGE_POOL_QUEUE_SIZE is `queue_size` of `pool`
     model_config = SettingsConfigDict(env_prefix="BRIDGE_", env_nested_delimiter="_", env_nested_max_split=1)
 
     _file: Path | None = PrivateAttr(None)
@@ -40,28 +40,28 @@ class LoadedSettings(Settings, BaseSettings):
     _sources: dict[str, Source] = PrivateAttr(default_factory=dict)
 
     def come_from(self, file: Path | None, sources: dict[str, Source], given: dict[str, Any]) -> None:
-        """Note the file that was named, what was `given` above all, and where the values come from."""
+        """Record the named file, the `given` overrides, and the sources of the values."""
         self._file, self._sources, self._given = file, sources, given
         for name, value in self.__dict__.items():
-            if isinstance(value, Section):  # else a default section would be that of other settings, too
+            if isinstance(value, Section):  # else a default section would be shared with other settings
                 self.__dict__[name] = value.model_copy()
 
     def take_source(self, name: str, new: LoadedSettings) -> None:
-        """Note that the value of a setting comes from where it comes from in `new`."""
+        """Set the source of a setting to that in `new`."""
         self._sources.pop(name, None)
         if (source := new.source_of(name)) != "default":
             self._sources[name] = source
 
     def source_of(self, name: str) -> Source:
-        """Return where the value of a setting, such as `server.port`, comes from."""
+        """Return the source of a setting's value, such as of `server.port`."""
         return self._sources.get(name, "default")
 
 
 def load_settings(file: Path | None = None, **given: Any) -> LoadedSettings:
-    """Read `file` (default: `bridge.toml`, if there), `.env` and the environment above it, and `given` above all.
+    """Read `file` (default: `bridge.toml`, if it exists), overridden by `.env`, the environment and `given`.
 
-    `given` has the shape of the file: `server={"port": 0}`. Raises `SetupError` that names the setting and
-    what is wrong with it, and never shows a value. Secrets are taken out of the environment, which children inherit.
+    `given` has the shape of the file: `server={"port": 0}`. Raise a `SetupError` that names the setting and the error,
+    but never a value. Secrets are removed from the environment, which child processes inherit.
     """
     values = _read(file)
     env_file.adopt_file()
@@ -90,9 +90,9 @@ def load_settings(file: Path | None = None, **given: Any) -> LoadedSettings:
 
 
 def reread(settings: LoadedSettings) -> LoadedSettings:
-    """Read the settings again from where they came from; raises `SetupError`.
+    """Read the settings again from their sources; raise `SetupError` if they are invalid.
 
-    The secrets in the environment were taken out of it by the first reading, and stay.
+    The first reading removed the secrets from the environment, so they are kept.
     """
     new = load_settings(settings._file, **{**settings._given, "cluster": settings.cluster.model_dump()})
     if new.profile_key is None:
@@ -115,7 +115,7 @@ def value_of(settings: Settings, name: str) -> Any:
 
 
 def describe() -> Iterator[tuple[str, str, str, str]]:
-    """Yield name in the file, environment variable, default and description of every setting."""
+    """Yield the name, environment variable, default and description of every setting."""
     for name, field in Settings.model_fields.items():
         if isinstance(field.default, Section):
             for inner, item in type(field.default).model_fields.items():
@@ -126,7 +126,7 @@ def describe() -> Iterator[tuple[str, str, str, str]]:
 
 
 def in_force(settings: Settings) -> Iterator[tuple[str, str, str, Source, str]]:
-    """Yield name, variable, value, source of the value and description of every setting; never a secret."""
+    """Yield the name, variable, value, source and description of every setting, without secrets."""
     for name, variable, _, description in describe():
         section, _, inner = name.partition(".")
         value = getattr(settings, section)
@@ -144,7 +144,7 @@ def _source_of(settings: Settings, name: str) -> Source:
 
 
 def _sources(file: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[tuple[str, Source]]:
-    """Yield each setting that has not its default, and where it comes from."""
+    """Yield each setting that is set, with its source."""
     for name, variable, _, _ in describe():
         if _has(given, name):
             yield name, "command line"
@@ -155,7 +155,7 @@ def _sources(file: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[tupl
 
 
 def _public(value: Any) -> Any:
-    """Return a value, of each address in it only scheme, host and port: the rest may be what opens it."""
+    """Return a value with each address reduced to scheme, host and port, as the rest may be secret."""
     if isinstance(value, tuple):
         return tuple(map(_public, value))
     if not isinstance(value, str):
@@ -170,7 +170,7 @@ def _public(value: Any) -> Any:
 
 
 def _place_of(address: str) -> str:
-    """Return host and port of an address; nothing of it where an @ may belong to a password as well as to a query."""
+    """Return the host and port of an address; nothing if an @ may belong to either a password or a query."""
     host = re.split("[/?#]", address, maxsplit=1)[0]
     end, rest = address[len(host) :][:1], address[len(host) + 1 :]
     _, at, place = host.rpartition("@")

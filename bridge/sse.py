@@ -1,6 +1,6 @@
-"""Server-sent events without I/O, after the WHATWG's rules: `SSEDecoder` reads them, `encode_sse` writes them.
+"""Server-sent events without I/O, by the WHATWG's rules: `SSEDecoder` reads them, `encode_sse` writes them.
 
-Lines are cut from the bytes before anything is decoded, so it does not matter where the network cut them.
+Bytes are split into lines before they are decoded, so it does not matter where the network cut them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class ServerSentEvent(NamedTuple):
-    """One event; `event` is "message" where the stream names none, `id` is the last one seen."""
+    """One event; `event` is "message" if the stream names none, `id` is the last one seen."""
 
     event: str
     data: str
@@ -19,7 +19,7 @@ class ServerSentEvent(NamedTuple):
 
 
 class SSEDecoder:
-    """Turns bytes, cut anywhere, into events, in time linear in their number."""
+    """A decoder of bytes, cut anywhere, into events, in linear time."""
 
     def __init__(self) -> None:
         self._partial: list[bytes] = []
@@ -30,7 +30,7 @@ class SSEDecoder:
         self._id = ""
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
-        """Take the next bytes and return the events that they complete."""
+        """Process the next bytes and return the events that they complete."""
         events: list[ServerSentEvent] = []
         for line in self._lines(data):
             if not line:
@@ -48,14 +48,14 @@ class SSEDecoder:
         return events
 
     def end(self) -> bool:
-        """Take the end of the stream and return whether it left an event unfinished, which is discarded."""
+        """End the stream; tell whether it left an event unfinished, which is discarded."""
         rest = b"".join(self._partial)
         unfinished = bool(self._data or self._event or (rest and not rest.startswith(b":")))
         self._partial, self._data, self._event = [], [], ""
         return unfinished
 
     def _lines(self, data: bytes) -> list[bytes]:
-        """Return the lines that are complete now, without their ends (CR, LF or CRLF)."""
+        """Return the lines that are now complete, without their ends (CR, LF or CRLF)."""
         if self._after_cr and data:
             data = data.removeprefix(b"\n")
             self._after_cr = False
@@ -87,11 +87,11 @@ class SSEDecoder:
             case b"id" if b"\0" not in value:
                 self._id = value.decode("utf-8", "replace")
             case _:
-                pass  # a comment, `retry`, or a field that the rules say to ignore
+                pass  # a comment, `retry`, or a field to be ignored by the rules
 
 
 def encode_sse(data: str | bytes, event: str | None = None) -> bytes:
-    """Write one event; every line of `data` gets a `data:` line of its own."""
+    """Return one event; every line of `data` gets its own `data:` line."""
     payload = data.encode() if isinstance(data, str) else data
     if b"\n" in payload or b"\r" in payload:
         payload = payload.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\ndata: ")

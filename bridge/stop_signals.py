@@ -1,4 +1,4 @@
-"""What signals ask of a running bridge: its end, more and more urgently, or that it reads its settings again."""
+"""Handles signals to a running bridge: to stop, with increasing urgency, or to reload its settings."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 
 class Stop:
-    """What signals ask for.
+    """The requests of signals.
 
-    `hurry` ends the running chats, and tells whether there are any; `reload` has the settings read again.
+    `hurry` ends the running chats, and tells whether there are any; `reload` reloads the settings.
     """
 
     def __init__(self) -> None:
@@ -23,9 +23,9 @@ class Stop:
 
 @contextmanager
 def signals(stop: Stop) -> Iterator[None]:
-    """Ask for the end at the first SIGTERM or SIGINT; the next ends the running chats, the last cancels the task.
+    """Request the stop at the first SIGTERM or SIGINT; the next ends the running chats, the last cancels the task.
 
-    SIGHUP has the settings read again, unless it comes because the terminal was closed.
+    SIGHUP reloads the settings, unless it comes because the terminal was closed.
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 

@@ -1,4 +1,4 @@
-"""Background tasks with an owner: what fails is logged, and nothing outlives `close`."""
+"""Background tasks with an owner: failures are logged, and no task outlives `close`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from loguru import logger
 from bridge.errors import BridgeError
 
 PAUSES = (1.0, 5.0, 30.0, 60.0)
-"""Seconds before a task that must not end is started again; the last one repeats."""
+"""Seconds before a task that must not end is restarted; the last one repeats."""
 
 
 class Tasks:
-    """Owns the tasks of one object; a failing task is logged and harms no other."""
+    """The tasks of one object; a failing task is logged and does not affect others."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -27,15 +27,15 @@ class Tasks:
         task = asyncio.get_running_loop().create_task(_survived(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: work.close())  # one that is cancelled before it began was never awaited
+        task.add_done_callback(lambda _: work.close())  # cancelled before it started, it was never awaited
         return task
 
     def keep(self, work: Callable[[], Coroutine[None, None, None]]) -> asyncio.Task[None]:
-        """Run `work` in the background, and start it again whenever it ends, until `close` cancels it."""
+        """Run `work` in the background, and restart it whenever it ends, until `close` cancels it."""
         return self.start(_again_and_again(work))
 
     async def finish(self, work: Coroutine[None, None, None]) -> None:
-        """Run `work` to its end; raise its `BridgeError`, or log it where the caller has left in the meantime."""
+        """Run `work` to its end; raise its `BridgeError`, or log it if the caller was cancelled meanwhile."""
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         async def run() -> None:
@@ -51,13 +51,13 @@ class Tasks:
         except asyncio.CancelledError:
             ended.add_done_callback(_log_failure)
             raise
-        work.close()  # one that is cancelled before it began was never awaited
-        if not ended.done():  # stopped by `close`, or failed in a way that is in the log
-            raise BridgeError("The change was not made to its end; the log tells more.")
+        work.close()  # cancelled before it started, it was never awaited
+        if not ended.done():  # stopped by `close`, or failed with a logged error
+            raise BridgeError("The change was not completed; the log has the reason.")
         ended.result()
 
     async def close(self) -> None:
-        """Cancel what still runs, and wait for it; the calling task is left alone."""
+        """Cancel the running tasks, except the calling one, and wait for them."""
         running = self._tasks - {asyncio.current_task()}
         for task in running:
             task.cancel()
@@ -66,7 +66,7 @@ class Tasks:
 
 
 async def first(*work: Coroutine[Any, Any, object]) -> None:
-    """Run all of it until one part has ended, cancel the rest, and raise what that part raised."""
+    """Run coroutines until one has ended, cancel the others, and raise its error."""
     loop = asyncio.get_running_loop()
     tasks = [loop.create_task(one) for one in work]
     try:
@@ -82,7 +82,7 @@ async def first(*work: Coroutine[Any, Any, object]) -> None:
 
 @contextmanager
 def errors_logged(what: str) -> Iterator[None]:
-    """Log an error that is raised inside, and go on: it must not stop the caller, who can do nothing about it."""
+    """Log an error of the body instead of raising it, as the caller cannot handle it."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 - an outermost edge: of a task, or of a listener
@@ -90,13 +90,13 @@ def errors_logged(what: str) -> Iterator[None]:
 
 
 def is_cancelled() -> bool:
-    """Tell whether the running task was asked to end; libraries raise `CancelledError` for reasons of their own."""
+    """Tell whether the running task was cancelled; libraries raise `CancelledError` for other reasons, too."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
 
 
 def log_unexpected(error: BaseException, where: str) -> None:
-    """Log where `error` came from; of errors that are not ours without the message, which could hold text of a chat."""
+    """Log `error` with its traceback; without the message of other libraries' errors, which may hold a chat's text."""
     says = f": {error.message}" if isinstance(error, BridgeError) else ""
     frames = "".join(traceback.format_tb(error.__traceback__))
     logger.error("Unexpected {} ({}){}\n{}", type(error).__qualname__, where, says, frames)
@@ -116,7 +116,7 @@ async def _survived(work: Coroutine[None, None, None]) -> None:
 async def _again_and_again(work: Callable[[], Coroutine[None, None, None]]) -> None:
     ends = 0
     while True:
-        with errors_logged("in a task that is started again"):
+        with errors_logged("in a task that is restarted"):
             await work()
         await asyncio.sleep(PAUSES[min(ends, len(PAUSES) - 1)])
         ends += 1

@@ -1,7 +1,7 @@
 """Facts about the running system, and the sinks that receive them.
 
-A fact is emitted once, where it becomes true; the log, the monitor and the dashboard are sinks. No fact holds a prompt,
-an answer, a cookie or a token.
+A fact is emitted once, where it becomes true; the log, the monitor and the dashboard are sinks. No fact contains a
+prompt, an answer, a cookie or a token.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Literal
 from bridge.tasks import log_unexpected
 
 Step = Literal["waiting", "sending", "thinking", "writing"]
-"""What happens with a chat: it has no account yet, the page is at it, the model thinks, the model answers."""
+"""The step of a chat: it waits for an account, the page sends it, the model thinks, the model answers."""
 
 
 class WorkerState(StrEnum):
-    """What an account can do now; whether it is busy follows from its lease instead.
+    """The state of an account; whether it is busy follows from its lease instead.
 
-    `ASLEEP` is an account whose page is closed because nobody needs it now: a chat for it opens it again. `CLOSED` is
-    the last state of an account that is removed.
+    The page of an `ASLEEP` account is closed while it is not needed: a chat opens it again. `CLOSED` is the last state
+    of a removed account.
     """
 
     STARTING = "starting"
@@ -39,25 +39,25 @@ class WorkerState(StrEnum):
 
 
 MOST_CHUNKS = 1000
-"""Chunks of one answer whose times are kept until the next report of its progress, a fraction of a second later."""
+"""Most chunks of an answer whose times are kept until the next report of its progress."""
 CANCELLED = "cancelled"  # the result of a chat without an answer and without an error: its client has left
 LONGEST_DELAY = 60.0
-"""Seconds; a chunk never takes so long from the page to the bridge."""
+"""Seconds; a chunk never takes longer from the page to the bridge."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkTime:
-    """How one chunk of an answer came."""
+    """The times of one chunk of an answer."""
 
     delay: float
     """Seconds from the page's network to the bridge."""
     interval: float | None
-    """Seconds since the chunk before it, as the page had them; None for the first one."""
+    """Seconds between the page's receipt of the previous chunk and this one; None for the first one."""
 
 
 @dataclass(slots=True)
 class Timeline:
-    """When the steps of one chat happened, in seconds since it arrived."""
+    """The times of one chat's steps, in seconds since its arrival."""
 
     chat: str
     model: str
@@ -67,26 +67,26 @@ class Timeline:
     on_mark: Callable[[str], None] | None = None
     """Called with each step when it happens."""
     chunks: deque[ChunkTime] = field(default_factory=lambda: deque(maxlen=MOST_CHUNKS))
-    """Of the chunks of the answer that no `ChatProgress` has reported yet."""
+    """Times of the answer's chunks that no `ChatProgress` has reported yet."""
     _start: float = field(default_factory=time.monotonic)
     _chunk_at: float | None = None
 
     def mark(self, step: str) -> None:
-        """Note that `step` happened now; only its first time counts."""
+        """Record that `step` happened now; only its first time counts."""
         if step not in self.marks:
             self.marks[step] = round(time.monotonic() - self._start, 4)
             if self.on_mark is not None:
                 self.on_mark(step)
 
     def arrived(self, at: float) -> None:
-        """Note a chunk of the answer that the page had when the monotonic clock showed `at`."""
+        """Record a chunk of the answer that the page received at the monotonic time `at`."""
         delay = time.monotonic() - at
-        if 0 <= delay < LONGEST_DELAY:  # else the browser's clock is another one: it runs elsewhere
+        if 0 <= delay < LONGEST_DELAY:  # else the browser is remote, with another clock
             self.chunks.append(ChunkTime(delay, None if self._chunk_at is None else at - self._chunk_at))
             self._chunk_at = at
 
     def forget(self, *steps: str) -> None:
-        """Let these steps happen again: the chat moves to another account."""
+        """Clear steps that will happen again on another account."""
         for step in steps:
             self.marks.pop(step, None)
 
@@ -98,13 +98,13 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class ChatQueued:
-    """A chat has arrived; `waiting` counts it and those before it that have no account yet."""
+    """A chat has arrived; `waiting` counts the chats without an account up to this one."""
 
     chat: str
     model: str
     waiting: int
     key: str = ""
-    """What people call the key that it came with."""
+    """The name of the chat's key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +117,15 @@ class ChatStarted:
 
 @dataclass(frozen=True, slots=True)
 class ChatProgress:
-    """How far the answer to a chat is; emitted at each new step, and a few times a second at most."""
+    """The progress of an answer, emitted at each new step, and at most a few times a second."""
 
     chat: str
     step: Step
     tokens: int
-    """About how many tokens thinking and answer have so far."""
+    """Approximate tokens of thinking and answer so far."""
     marks: Mapping[str, float]
     chunks: Sequence[ChunkTime] = ()
-    """How the chunks came that arrived since the last report."""
+    """Times of the chunks since the last report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +145,17 @@ class ChatEnded:
     prompt_chars: int = 0
     answer_chars: int = 0
     tokens: int = 0
-    """Tokens of thinking and answer as the site wrote them; estimated where the model's vocabulary is not known."""
+    """Tokens of the site's thinking and answer; estimated if the model's vocabulary is not known."""
     bundle: str = ""
-    """The diagnostic bundle that was written because of its failure."""
+    """The diagnostic bundle that was written for its failure."""
     variant: str = ""
-    """What `model` stands for: a site's own model, with `-think` and `-search` where those are on."""
+    """The site's own model behind `model`, with `-think` and `-search` if those are on."""
     dialect: str = ""
-    """The API by which it came; empty where it came by none."""
+    """The API by which it came; empty for none."""
     prompt_tokens: int = 0
-    """Tokens of the messages, where they were counted."""
+    """Tokens of the messages; 0 if not counted."""
     trace_parent: str = ""
-    """The client's `traceparent`, in the form of the W3C; empty where it sent none."""
+    """The client's W3C `traceparent`; empty if it sent none."""
     key: str = ""
     site: str = ""
 
@@ -172,7 +172,7 @@ class WorkerChanged:
 
 @dataclass(frozen=True, slots=True)
 class AccountRenamed:
-    """An account that was called `before` has the name `account` from now on."""
+    """The account `before` was renamed to `account`."""
 
     before: str
     account: str
@@ -180,7 +180,7 @@ class AccountRenamed:
 
 @dataclass(frozen=True, slots=True)
 class AccountHeld:
-    """A person has come into the account's page, or has left it."""
+    """A person has started or ended a visit to the account's page."""
 
     account: str
     is_held: bool
@@ -188,7 +188,7 @@ class AccountHeld:
 
 @dataclass(frozen=True, slots=True)
 class PageShown:
-    """The account's page was opened, be it that it cannot take chats, or was closed."""
+    """The account's page was opened, whether or not it takes chats, or closed."""
 
     account: str
     is_open: bool
@@ -196,14 +196,14 @@ class PageShown:
 
 @dataclass(frozen=True, slots=True)
 class PageRenewed:
-    """A new page has taken the place of the account's page, in the same browser context."""
+    """The account's page was replaced by a new one in the same browser context."""
 
     account: str
 
 
 @dataclass(frozen=True, slots=True)
 class BrowserStarted:
-    """A Chromium is running; one that runs elsewhere has its address for an executable, and nothing of a sandbox."""
+    """A Chromium is running; for a remote one, `executable` is its address and `sandbox` is None."""
 
     version: str
     executable: str
@@ -212,21 +212,21 @@ class BrowserStarted:
 
 @dataclass(frozen=True, slots=True)
 class BrowserLost:
-    """The Chromium, or a part of it that all accounts need, is gone."""
+    """Chromium, or a part of it that all accounts need, is gone."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class BrowserReplaced:
-    """A second Chromium has started, and takes over from the one before, which closes when its last chat has ended."""
+    """A second Chromium has replaced the first one, which closes after its last chat."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class DriftSeen:
-    """The site sent something that its decoder does not know, or has moved a control: its shape, never a text."""
+    """The site sent unknown data or moved a control; `shape` describes it without its text."""
 
     site: str
     shape: str
@@ -235,14 +235,14 @@ class DriftSeen:
 
 @dataclass(frozen=True, slots=True)
 class ProfileSaved:
-    """The site rotated something of the login, and the profile was written back."""
+    """The site renewed the login, and the profile was written back."""
 
     account: str
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationDeleted:
-    """An unused conversation of the bridge is not on the site any more."""
+    """An unused conversation of the bridge was deleted on the site."""
 
     account: str
     conversation: str
@@ -250,12 +250,12 @@ class ConversationDeleted:
 
 @dataclass(frozen=True, slots=True)
 class RequestAnswered:
-    """The response to an HTTP request is sent, or its client has left."""
+    """The response to an HTTP request was sent, or its client has left."""
 
     method: str
-    """`OTHER` for one that nothing is served for."""
+    """The HTTP method; `OTHER` for an unsupported one."""
     route: str
-    """The path as the route table has it, with its parameters in braces; empty where nothing is served."""
+    """The path in the route table, with parameters in braces; empty if there is no route."""
     status: int
     seconds: float
 
@@ -282,7 +282,7 @@ Sink = Callable[[Fact], None]
 
 
 class Telemetry:
-    """Calls every sink with each fact, in the order in which the sinks were added."""
+    """The sinks, called with each fact in the order in which they were added."""
 
     def __init__(self, *sinks: Sink) -> None:
         self._sinks = list(sinks)
@@ -292,7 +292,7 @@ class Telemetry:
         self._sinks.append(sink)
 
     def emit(self, fact: Fact) -> None:
-        """Call the sinks; one that fails harms neither the others nor the caller."""
+        """Call the sinks; an error of one affects neither the others nor the caller."""
         for sink in self._sinks:
             try:
                 sink(fact)

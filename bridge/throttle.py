@@ -1,6 +1,6 @@
 """Limits how often something may happen for each of many keys, such as an address, in bounded memory.
 
-It is the generic cell rate algorithm: one number a key, the moment at which its bucket would be empty again.
+It is the generic cell rate algorithm: one number per key, the moment at which its bucket would be empty again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 
 
 class Throttle:
-    """Allows `burst` events of a key at once, and after them one every `interval` seconds."""
+    """A limit of `burst` events of a key at once, and then one every `interval` seconds."""
 
     def __init__(
         self, burst: int, interval: float, most_keys: int = 4096, clock: Callable[[], float] = time.monotonic

@@ -74,7 +74,7 @@ async def test_a_bad_file_keeps_the_settings_and_says_what_is_wrong(tmp_path: Pa
     written(tmp_path, text)
     with pytest.raises(RequestError, match=re.escape(says)) as raised:
         await SettingsReload(settings, lambda: None).now()
-    assert raised.value.message.startswith("The settings stay as they are.")
+    assert raised.value.message.startswith("The settings are unchanged.")
     assert settings.pool.queue_size == 3
 
 

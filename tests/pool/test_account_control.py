@@ -550,7 +550,7 @@ async def test_nobody_is_told_that_an_account_is_removed_whose_removal_failed_un
     stored = StoredWorkers("a")
     stored.remove_fails = True
     async with pool_with(stored, tmp_path) as (pool, _):
-        with pytest.raises(BridgeError, match="not made to its end"):
+        with pytest.raises(BridgeError, match="was not completed"):
             await pool.remove("a")
 
 

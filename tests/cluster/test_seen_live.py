@@ -12,6 +12,7 @@ from typing import Any
 from zipfile import ZipFile
 
 import aiohttp
+import pytest
 from playwright.async_api import expect
 
 from bridge.browser.browser import Chromium
@@ -22,7 +23,7 @@ from tests.support.browsers import free_port
 from tests.support.cluster_bridges import Bridges, bridges, goes_on_at_another, ready
 from tests.support.commands import Home
 from tests.support.dashboard_pages import Dashboard
-from tests.support.live import Live, directive
+from tests.support.live import Live, directive, reset
 from tests.support.relay import relay
 from tests.support.waiting import LIMIT, until
 from tests.support.watching import PASSWORD, account_page, fill_form, login_page, person
@@ -40,6 +41,22 @@ async def owner_and_gateway(
         yield nodes, owner, gateway
 
 
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[tuple[Live, Live]]:
+    """Both nodes, for all tests that leave alice where she is."""
+    async with owner_and_gateway(tmp_path_factory.mktemp("nodes"), chromium) as (_, owner, gateway):
+        yield owner, gateway
+
+
+@pytest.fixture
+async def pair(shared: tuple[Live, Live]) -> tuple[Live, Live]:
+    """The owner and the gateway, with alice ready."""
+    owner, gateway = shared
+    await reset(owner)
+    gateway.facts.forget()
+    return owner, gateway
+
+
 async def downloaded(run: Live, method: str, path: str) -> bytes:
     async with (
         aiohttp.ClientSession(headers={"Authorization": f"Bearer {admin_key(run)}"}) as http,
@@ -50,68 +67,64 @@ async def downloaded(run: Live, method: str, path: str) -> bytes:
 
 
 async def test_the_admin_api_of_any_node_shows_all_and_acts_where_the_account_is(
-    chromium: Chromium, tmp_path: Path
+    pair: tuple[Live, Live], tmp_path: Path
 ) -> None:
-    async with owner_and_gateway(tmp_path, chromium) as (_, owner, gateway):
-        for run in (owner, gateway):
-            state = await call(run, "GET", "state")
-            assert [(one["name"], one["node"]) for one in state["accounts"]] == [("alice", "owner")]
-            assert [(one["name"], one["accounts"]) for one in state["cluster"]["nodes"]] == [
-                ("gateway", 0),
-                ("owner", 1),
-            ]
-        assert (await downloaded(gateway, "GET", "accounts/alice/thumbnail"))[:2] == b"\xff\xd8"
-        bundle = ZipFile(BytesIO(await downloaded(gateway, "POST", "accounts/alice/bundle")))
-        assert json.loads(bundle.read("report.json"))["account"] == "alice"
-        checked = await call(gateway, "POST", "doctor/site", {})
-        assert [(one["name"], one["ok"]) for one in checked["site"][0]["checks"]] == [
-            ("page of alice", True),
-            ("stream of alice", True),
+    owner, gateway = pair
+    for run in (owner, gateway):
+        state = await call(run, "GET", "state")
+        assert [(one["name"], one["node"]) for one in state["accounts"]] == [("alice", "owner")]
+        assert [(one["name"], one["accounts"]) for one in state["cluster"]["nodes"]] == [
+            ("gateway", 0),
+            ("owner", 1),
         ]
-        assert [one["text"] for one in (await call(gateway, "POST", "doctor"))["checks"]][-1] == "alice is ready."
-        (tmp_path / "home").mkdir()
-        with Home.at(tmp_path / "home") as home:
-            at = ("--url", gateway.bridge.url, "--key", admin_key(gateway))
-            shown = (await home.run("status", *at, COLUMNS="200")).out
-            assert [word in shown for word in ("gateway (this one)", "0 of 0", "in service")] == [True] * 3
-            (listed,) = (await home.run("accounts", "list", *at)).out.splitlines()[1:]
-            words = listed.replace(",", "").split()  # it may be "ready, busy" for a moment yet
-            assert words[:3] == ["alice", "owner", "ready"]
-        drained = await call(gateway, "POST", "cluster/nodes/owner/drain")
-        assert (drained["node"]["leaving"], drained["message"][:5]) == ("draining", "owner")
-        await until(lambda: gateway.bridge.everywhere.control.unplaced() == ["alice"])  # type: ignore[union-attr]
-        assert (await call(gateway, "GET", "cluster"))["unplaced"] == ["alice"]
-        await call(gateway, "POST", "cluster/nodes/owner/undrain")
-        await until(lambda: ready(owner) == ["alice"])
+    assert (await downloaded(gateway, "GET", "accounts/alice/thumbnail"))[:2] == b"\xff\xd8"
+    bundle = ZipFile(BytesIO(await downloaded(gateway, "POST", "accounts/alice/bundle")))
+    assert json.loads(bundle.read("report.json"))["account"] == "alice"
+    checked = await call(gateway, "POST", "doctor/site", {})
+    assert [(one["name"], one["ok"]) for one in checked["site"][0]["checks"]] == [
+        ("page of alice", True),
+        ("stream of alice", True),
+    ]
+    assert [one["text"] for one in (await call(gateway, "POST", "doctor"))["checks"]][-1] == "alice is ready."
+    (tmp_path / "home").mkdir()
+    with Home.at(tmp_path / "home") as home:
+        at = ("--url", gateway.bridge.url, "--key", admin_key(gateway))
+        shown = (await home.run("status", *at, COLUMNS="200")).out
+        assert [word in shown for word in ("gateway (this one)", "0 of 0", "in service")] == [True] * 3
+        (listed,) = (await home.run("accounts", "list", *at)).out.splitlines()[1:]
+        words = listed.replace(",", "").split()  # it may be "ready, busy" for a moment yet
+        assert words[:3] == ["alice", "owner", "ready"]
+    drained = await call(gateway, "POST", "cluster/nodes/owner/drain")
+    assert (drained["node"]["leaving"], drained["message"][:5]) == ("draining", "owner")
+    await until(lambda: gateway.bridge.everywhere.control.unplaced() == ["alice"])  # type: ignore[union-attr]
+    assert (await call(gateway, "GET", "cluster"))["unplaced"] == ["alice"]
+    await call(gateway, "POST", "cluster/nodes/owner/undrain")
+    await until(lambda: ready(owner) == ["alice"])
 
 
-async def test_the_chats_of_all_nodes_are_shown_by_any(chromium: Chromium, tmp_path: Path) -> None:
-    async with owner_and_gateway(tmp_path, chromium) as (_, owner, gateway):
-        async with (
-            aiohttp.ClientSession(headers={"Authorization": f"Bearer {admin_key(gateway)}"}) as http,
-            http.get(f"{gateway.bridge.url}/admin/api/events") as events,
-            asyncio.timeout(LIMIT),
-        ):
-            stream = await gateway.stream(directive(tokens=20_000, rate=20))
-            await anext(aiter(stream))
-            for run in (gateway, owner):
-                state = await call(run, "GET", "state")
-                (chat,) = state["running"]
-                assert (chat["account"], chat["node"]) == ("alice", "owner")
-                assert state["accounts"][0]["chat"]["id"] == chat["id"]
-            with Home.at(tmp_path) as home:
-                shown = await home.run(
-                    "status", "--url", gateway.bridge.url, "--key", admin_key(gateway), COLUMNS="200"
-                )
-                assert [line.split()[2:4] for line in shown.out.splitlines() if chat["id"] in line] == [
-                    ["alice", "owner"]
-                ]
-            assert await until_event(events, "state", lambda told: bool(told.get("running")))
-            assert owner.bridge.pool.cancel(chat["id"])
-            ended = await until_event(events, "chat", lambda told: True)
-            assert (ended["id"], ended["node"], ended["result"]) == (chat["id"], "owner", "cancelled_by_operator")
-        recent = (await call(gateway, "GET", "state"))["recent"]
-        assert [(one["id"], one["node"]) for one in recent] == [(chat["id"], "owner")]
+async def test_the_chats_of_all_nodes_are_shown_by_any(pair: tuple[Live, Live], tmp_path: Path) -> None:
+    owner, gateway = pair
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {admin_key(gateway)}"}) as http,
+        http.get(f"{gateway.bridge.url}/admin/api/events") as events,
+        asyncio.timeout(LIMIT),
+    ):
+        stream = await gateway.stream(directive(tokens=20_000, rate=20))
+        await anext(aiter(stream))
+        for run in (gateway, owner):
+            state = await call(run, "GET", "state")
+            (chat,) = state["running"]
+            assert (chat["account"], chat["node"]) == ("alice", "owner")
+            assert state["accounts"][0]["chat"]["id"] == chat["id"]
+        with Home.at(tmp_path) as home:
+            shown = await home.run("status", "--url", gateway.bridge.url, "--key", admin_key(gateway), COLUMNS="200")
+            assert [line.split()[2:4] for line in shown.out.splitlines() if chat["id"] in line] == [["alice", "owner"]]
+        assert await until_event(events, "state", lambda told: bool(told.get("running")))
+        assert owner.bridge.pool.cancel(chat["id"])
+        ended = await until_event(events, "chat", lambda told: True)
+        assert (ended["id"], ended["node"], ended["result"]) == (chat["id"], "owner", "cancelled_by_operator")
+    recent = (await call(gateway, "GET", "state"))["recent"]
+    assert [one["node"] for one in recent if one["id"] == chat["id"]] == ["owner"]
 
 
 async def until_event(events: aiohttp.ClientResponse, name: str, fits: Callable[[Any], bool]) -> Any:
@@ -124,8 +137,11 @@ async def until_event(events: aiohttp.ClientResponse, name: str, fits: Callable[
     return None
 
 
-async def test_the_page_of_an_account_on_another_node_is_watched_and_worked(chromium: Chromium, tmp_path: Path) -> None:
-    async with owner_and_gateway(tmp_path, chromium) as (_, owner, gateway), person(gateway, chromium) as someone:
+async def test_the_page_of_an_account_on_another_node_is_watched_and_worked(
+    pair: tuple[Live, Live], chromium: Chromium
+) -> None:
+    owner, gateway = pair
+    async with person(gateway, chromium) as someone:
         await someone.look(account="alice")
         await someone.take()
         shown = account_page(owner)
@@ -143,8 +159,11 @@ async def test_the_page_of_an_account_on_another_node_is_watched_and_worked(chro
         await until(lambda: ready(owner) == ["alice"])
 
 
-async def test_a_challenge_on_another_node_is_solved_through_the_view(chromium: Chromium, tmp_path: Path) -> None:
-    async with owner_and_gateway(tmp_path, chromium) as (_, owner, gateway), person(gateway, chromium) as someone:
+async def test_a_challenge_on_another_node_is_solved_through_the_view(
+    pair: tuple[Live, Live], chromium: Chromium
+) -> None:
+    owner, gateway = pair
+    async with person(gateway, chromium) as someone:
         owner.account().fault("load_human_check", times=None)
         after = len(owner.facts.seen)
         await call(gateway, "POST", "accounts/alice/reopen")
@@ -198,8 +217,11 @@ async def test_a_view_says_that_a_node_is_lost_and_follows_its_account_to_anothe
             await goes_on_at_another(nodes, someone)
 
 
-async def test_the_dashboard_of_any_node_shows_the_nodes_and_drains_one(chromium: Chromium, tmp_path: Path) -> None:
-    async with owner_and_gateway(tmp_path, chromium) as (_, owner, gateway), person(gateway, chromium) as someone:
+async def test_the_dashboard_of_any_node_shows_the_nodes_and_drains_one(
+    pair: tuple[Live, Live], chromium: Chromium
+) -> None:
+    owner, gateway = pair
+    async with person(gateway, chromium) as someone:
         await someone.page.goto(f"{gateway.bridge.url}{gateway.bridge.sign_in_path()}")
         dashboard = Dashboard(someone.page, gateway.bridge.url)
         await expect(dashboard.account("alice")).to_contain_text("on owner")

@@ -10,14 +10,13 @@ import os
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
-from schemathesis import Case, GenerationMode
 from yarl import URL
 
 from bridge.api.openapi import document
@@ -25,6 +24,10 @@ from bridge.chat.types import Finish, Opened, Text
 from tests.api.test_api_schema import CALL
 from tests.support.described import described
 from tests.support.fake_backend import Served, serving
+
+if TYPE_CHECKING:
+    from schemathesis import Case
+    from schemathesis.schemas import BaseSchema
 
 CHAT, COMPLETIONS, CHECK = "/v1/chat/completions", "/v1/completions", "/token/check"
 PARTS = 7
@@ -37,7 +40,14 @@ OURS = ("authorization", "host", "content-length", "content-encoding", "transfer
 pytestmark = pytest.mark.timeout(max(300, WANTED))
 fuzz = settings(max_examples=WANTED, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 TABLE = described()
-documented = schemathesis.openapi.from_dict(document(TABLE))
+
+
+@cache
+def documented() -> BaseSchema:
+    """Return the description of the endpoint; imported here, because each process waits for what stands at the top."""
+    import schemathesis
+
+    return schemathesis.openapi.from_dict(document(TABLE))
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +148,13 @@ TYPES = st.sampled_from(["application/json", "text/plain", "", "application/json
 
 def wrong(path: str, method: str) -> st.SearchStrategy[Case[Any]]:
     """Return a strategy of requests that the description of the endpoint does not allow."""
-    return documented[path][method].as_strategy(generation_mode=GenerationMode.NEGATIVE)
+
+    def strategy() -> st.SearchStrategy[Case[Any]]:
+        from schemathesis import GenerationMode
+
+        return documented()[path][method].as_strategy(generation_mode=GenerationMode.NEGATIVE)
+
+    return st.deferred(strategy)
 
 
 # What becomes of them

@@ -81,8 +81,8 @@ AREAS = {"cluster": ("cluster/",), "sites": ("sites/", "login/test_site_learning
 LONGEST = (
     *("login/test_site_learning_live.py", "login/test_site_learning_controls_live.py"),
     *("liveview/test_site_learning_live.py", "sites/every_site/test_site_contract_live.py"),
-    *("sites/test_moved_controls_live.py", "sites/test_data_conversations_live.py", "sites/test_data_driver_live.py"),
-    *("sites/test_driver_live.py", "sites/every_site/test_site_faults_live.py"),
+    *("sites/test_data_conversations_live.py", "sites/test_data_driver_live.py", "sites/test_driver_live.py"),
+    *("sites/test_moved_controls_live.py", "sites/every_site/test_site_faults_live.py"),
     *("dashboard/test_dashboard.py", "cli/test_cli.py"),
     *("worker/test_turns_live.py", "test_growth.py", "worker/test_failures_live.py", "cli/test_operate.py"),
     *("worker/test_hostile_live.py", "browser/test_browsers_live.py", "worker/test_transports_live.py"),
@@ -92,8 +92,8 @@ LONGEST = (
 )
 """The files that take longest, some of them with few tests; one that began near the end would be waited for alone.
 
-xdist has a process whose file has two tests or fewer take a second file at once: of five processes those with the first
-three files take the sixth to the eighth.
+xdist has a process whose file has two tests or fewer take a second file at once: of seven processes those with the
+first three files take the eighth to the tenth.
 """
 STEP = Step()
 STARTING = frozenset({"chromium", "full_chromium", "browser", "home"})

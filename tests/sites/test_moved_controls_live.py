@@ -76,9 +76,10 @@ async def test_a_stand_in_of_a_later_build_is_driven_by_the_file_that_is_shipped
 
 
 async def test_no_other_button_is_clicked_where_the_send_button_is_gone(tmp_path: Path, chromium: Chromium) -> None:
+    turn = SHORT.model_copy(update={"submit": 4.0})
     async with (
         small_site(send="button", renamed=ALL, no_send=True, decoys=True) as site,
-        bridged(tmp_path, site, chromium, changed(BUTTON), turn=SHORT) as run,
+        bridged(tmp_path, site, chromium, changed(BUTTON), turn=turn) as run,
     ):
         with pytest.raises(openai.APIStatusError, match=r"'composer.send_button' was not found") as caught:
             await run.ask("Secret")

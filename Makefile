@@ -13,7 +13,7 @@ LARGE_PAGES := $(PAGES)/gradio_4/.venv/.ready $(PAGES)/open_webui/.venv/.ready
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 # Tests of pages wait half of their time, the others compute. A process takes up to 1 GB with its browser.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
-WORKERS := $(shell expr 2 \* $(CORES) + 1)
+WORKERS := $(shell expr 2 \* $(CORES) + 3)
 # A process of quick tests computes for 2 s before its first one, and few of them wait.
 QUICK_WORKERS := $(shell expr $(CORES) + 1)
 BY_FILE := --dist loadfile --no-loadscope-reorder --durations 20 --durations-min 2

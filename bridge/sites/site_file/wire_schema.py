@@ -135,7 +135,8 @@ class Answer(Entry):
     opened: Literal["after", "before"] = Field(
         "after",
         description="before: on a channel that was already open and carries data of other chats, too, as a WebSocket"
-        " does: only text is a sign of life, and an end before it may belong to the previous chat",
+        " does: only text is a sign of life, and an end before it may belong to the previous chat; the bridge waits"
+        " up to 3 seconds for an `EventSource` or WebSocket to connect before it sends the prompt",
     )
     end_markers: tuple[str, ...] = Field(("[DONE]",), description="payloads that end the answer and are not documents")
     dedupe: Path | None = Field(None, description="a rising number; a frame whose number is not greater is dropped")

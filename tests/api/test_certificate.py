@@ -197,7 +197,7 @@ async def test_files_of_no_use_keep_the_bridge_from_starting_and_it_says_why(
 
 
 async def test_a_key_without_a_certificate_is_refused_and_not_left_at_http(files: CertificateFiles) -> None:
-    with pytest.raises(SetupError, match=r"server\.tls_certificate, too"):
+    with pytest.raises(SetupError, match=r"server\.tls_key needs server\.tls_certificate"):
         async with running(settings_with(files, tls_certificate=None)):
             pass
 

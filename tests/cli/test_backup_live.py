@@ -61,7 +61,7 @@ async def test_a_chat_goes_on_in_its_conversation_on_the_machine_where_a_backup_
                 assert (await anext(long)).choices[0].finish_reason is None, "the chat goes on"
                 await long.close()
             again = await home.run("backup", "safe")
-            assert (again.code, "there already" in again.err) == (1, True)
+            assert (again.code, "exists already" in again.err) == (1, True)
 
             for file in ("safe", "config/profile.key"):
                 shutil.copy(home.folder / file, elsewhere)

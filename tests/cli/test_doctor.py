@@ -204,5 +204,5 @@ async def test_in_a_cluster_no_page_of_an_account_is_opened_and_the_report_says_
     async with DemoSite(QUICK_SITE) as site:
         ProfileStore(settings.profiles, load_identity(settings.key_source)).save(signed_in_profile(site, "alice"))
         await run_checks(settings, None, Console(file=printed, width=200), site=True, send=True)
-    assert "each is its node's" in printed.getvalue()
+    assert "because nodes drive them" in printed.getvalue()
     assert "alice" not in printed.getvalue()

@@ -82,7 +82,7 @@ async def test_what_is_found_nowhere_is_named(home: Home, chromium: Chromium) ->
         profile = ProfileStore(home.settings.profiles, load_identity(home.settings.key_source)).load("alice")
         healing = await heal_site(chromium, home.settings.pages, profile)
     assert (healing.moved, healing.missing) == ((), ("new chat", "send button"))
-    assert [line for line in findings_of(healing) if "found nowhere" in line][1].startswith("  gone    send button")
+    assert [line for line in findings_of(healing) if "not found at all" in line][1].startswith("  gone    send button")
     fine = next(findings_of(replace(healing, missing=())))
     assert "All controls are where the site file says" in fine
 

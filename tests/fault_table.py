@@ -140,7 +140,7 @@ REFUSALS = (
     Row("http_500", says="HTTP 500", **BUSY),
     Row("http_502", is_twin=True, says="HTTP 502", **BUSY),
     Row("biz_9", is_twin=True, says="another", **BUSY),
-    Row("waf_reply", says="check of the browser", **HUMAN),
+    Row("waf_reply", says="browser check", **HUMAN),
     Row("http_403", is_twin=True, says="human", **HUMAN),
     Row("html_body", is_twin=True, says="human", **HUMAN),
     Row("biz_11", is_twin=True, says="RISK_DEVICE_DETECTED", **HUMAN),

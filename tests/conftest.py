@@ -1,4 +1,4 @@
-"""What all tests share: one Chromium, the marker of those that start processes, and no `BRIDGE_*` of the shell."""
+"""Common parts of all tests: one Chromium, the marker of tests that start processes, no `BRIDGE_*` of the shell."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ settings.load_profile("bridge")
 
 
 def pytest_configure() -> None:
-    """Forget the settings of the shell, and have Ctrl-C end a command also where that runs in the background."""
+    """Remove the shell's settings, and let Ctrl-C end commands also if the tests run in the background."""
     for name in tuple(os.environ):
         if name.startswith("BRIDGE_"):
             del os.environ[name]
@@ -36,27 +36,27 @@ def pytest_configure() -> None:
 
 
 def pytest_collection() -> None:
-    """Collect tests without looking for garbage: nearly all that is made stays to the end."""
+    """Collect tests without garbage collection: nearly all new objects stay to the end."""
     gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """Leave the tests themselves out of every later search for garbage, and search less often: it took a tenth."""
+    """Exclude the tests from garbage collection, and collect less often: it took a tenth of the time."""
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
     gc.enable()
 
 
 def pytest_sessionfinish() -> None:
-    """Search once for garbage that complains of how it was left; pytest searches five times more, each as dear."""
+    """Collect garbage once, for warnings about unclosed objects; then make pytest's own five collections cheap."""
     gc.collect()
     gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that take a process, and run their files first, the longest first of all.
+    """Mark the tests that start a process, and run their files first, the longest first of all.
 
-    So the small and quick ones fill up the rest. `make quick` does not even read the files called `_live` and `_fuzz`.
+    The small and quick ones then fill the rest. `make quick` does not even read the files called `_live` and `_fuzz`.
     """
     for item in items:
         if item.path.stem.endswith("_fuzz"):
@@ -71,7 +71,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def area_of(path: str) -> str | None:
-    """Return the area to which the tests of a file belong that `make test` leaves to a target of their own."""
+    """Return the area of a file's tests, if `make test` leaves them to their own target."""
     return next((area for area, places in AREAS.items() if path.startswith(places)), None)
 
 
@@ -90,39 +90,39 @@ LONGEST = (
     *("worker/test_chat_live.py", "cluster/test_cluster_failures.py"),
     *("worker/test_faults_live.py", "docs/test_prometheus.py"),
 )
-"""The files that take longest, some of them with few tests; one that began near the end would be waited for alone.
+"""The files that take longest, some of them with few tests; started near the end, one would delay the whole run.
 
-xdist has a process whose file has two tests or fewer take a second file at once: of seven processes those with the
-first three files take the eighth to the tenth.
+xdist gives a process whose file has two tests or fewer a second file at once: of seven processes, those with the first
+three files get the eighth to the tenth.
 """
 STEP = Step()
 STARTING = frozenset({"chromium", "full_chromium", "browser", "home"})
 """Fixtures that start a browser or the command."""
 started: list[str] = []
-"""The processes that the present test has started so far."""
+"""The processes that the current test has started so far."""
 
 
 watched: set[str] = set()
-"""The audit events that are looked at; none after the tests, for the hook lives longer than what its module names."""
+"""The audit events to check; none after the tests, because the hook outlives the names of its module."""
 
 
 def on_event(event: str, what: tuple[object, ...], watched: set[str] = watched) -> None:
-    """Note a process that is started, and a call that blocks the loop."""
-    if event not in watched:  # as are nearly all, and there are millions
+    """Record a process start, or a call that blocks the loop."""
+    if event not in watched:  # true of nearly all, and there are millions
         return
-    if event == "subprocess.Popen" and what[0] != "uname":  # the OpenAI SDK asks for the platform, once a process
+    if event == "subprocess.Popen" and what[0] != "uname":  # the OpenAI SDK asks for the platform once per process
         started.append(str(what[0]))
     on_blocking(event)
 
 
 def watched_loop() -> asyncio.AbstractEventLoop:
-    """Return a new loop that is watched."""
+    """Return a new watched loop."""
     return GuardedLoop(STEP)
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Let all tests run on one loop that is watched."""
-    # Always the same function: another one for each test would be another loop, and with it another Chromium.
+    """Run all tests on one watched loop."""
+    # Always the same function: another function per test would mean another loop, and with it another Chromium.
     return {"watched": watched_loop}
 
 
@@ -139,9 +139,9 @@ def _watch() -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
-    """Fail a test in which the product keeps the event loop, and one that starts a process and does not say so.
+    """Fail a test in which the product holds up the event loop, or that starts a process without its marker.
 
-    A hook and no fixture: every test pays for it.
+    This is a hook, not a fixture, because every test pays for it.
     """
     try:
         yield
@@ -155,12 +155,12 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how much of the processor the run took, with all processes that it started."""
+    """Report the processor time of the run, with all processes that it started."""
     terminalreporter.write_line(f"{sum(os.times()[:4]):.0f} s of processor time")
 
 
 def new_chromium(folder: Path, **sections: Section) -> Chromium:
-    """Return a browser that tests share; imported here, because each process waits for what stands at the top."""
+    """Return a browser that tests share; its imports are here, because each process waits for imports at the top."""
     from bridge.browser.browser import Chromium
     from bridge.telemetry import Telemetry
     from tests.support.live import settings_for
@@ -170,7 +170,7 @@ def new_chromium(folder: Path, **sections: Section) -> Chromium:
 
 @pytest.fixture(scope="session")
 async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Chromium]:
-    """One browser for all tests that do not harm it: the headless shell of Chromium, where there is one."""
+    """One browser for all tests that do not harm it: Chromium's headless shell, if it is installed."""
     browser = new_chromium(tmp_path_factory.mktemp("chromium"))
     yield browser
     await browser.close()
@@ -178,7 +178,7 @@ async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[C
 
 @pytest.fixture(scope="session")
 async def full_chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Chromium]:
-    """The Chromium that the bridge has by default, for all tests of what it keeps a page from."""
+    """The bridge's default Chromium, for all tests of its restrictions on a page."""
     from bridge.settings import BrowserSettings
 
     browser = new_chromium(tmp_path_factory.mktemp("full"), browser=BrowserSettings(check_every=0.5, page_memory=700))
@@ -188,7 +188,7 @@ async def full_chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenera
 
 @pytest.fixture(scope="module")
 async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[Live]:
-    """A demo site and a bridge for the tests of a module, as the one before has left them; many have their own."""
+    """A demo site and a bridge for the tests of a module, as the previous test left them; many have their own."""
     from tests.support.live import live
 
     async with live(tmp_path_factory.mktemp("shared"), chromium=chromium) as run:
@@ -197,7 +197,7 @@ async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -
 
 @pytest.fixture
 async def run(shared: Live) -> Live:
-    """The module's `shared` bridge, as if it had just begun."""
+    """The module's `shared` bridge, reset to its initial state."""
     from tests.support.live import reset
 
     return await reset(shared)

@@ -17,7 +17,7 @@ OF_KIND = {
 
 
 def events(body: str | bytes) -> list[dict[str, Any]]:
-    """Return the events of a stream, whose frames name their types twice."""
+    """Return the events of a stream; check that each frame names its type twice."""
     text = body if isinstance(body, str) else body.decode()
     assert text.endswith("\n\n")
     made = []
@@ -30,7 +30,7 @@ def events(body: str | bytes) -> list[dict[str, Any]]:
 
 
 def assembled(stream: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Return the message that the events make; raise where one is not in its place."""
+    """Return the message that the events make; raise if one is out of place."""
     parts = [event for event in stream if event["type"] != "ping"]
     begin, *blocks, delta, stop = parts
     assert (begin["type"], delta["type"], stop) == ("message_start", "message_delta", {"type": "message_stop"})

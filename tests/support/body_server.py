@@ -1,4 +1,4 @@
-"""The application in a process of its own, to read its memory: `python -m tests.support.body_server FOLDER [attach]`.
+"""The application in its own process, to measure its memory: `python -m tests.support.body_server FOLDER [attach]`.
 
 Behind it stands what a chat meets on its way to a page, but no page: the search for its conversation, and the prompts.
 """
@@ -28,7 +28,7 @@ DRIVER = load_driver("deepseek")
 
 
 class Backend(FakeBackend):
-    """Answers with a word, once the prompts of the chat fit the site."""
+    """Answers with one word, if the prompts of the chat fit the site."""
 
     def __init__(self, conversations: Conversations, settings: Settings) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ async def _hello() -> AsyncGenerator[ChatEvent]:
 
 
 async def serve(folder: Path, long_prompts: Literal["refuse", "attach"]) -> None:
-    """Serve until the process is ended; the first line of output is the port."""
+    """Serve until the process is killed; the first line of output is the port."""
     files = FileSettings(long_prompts=long_prompts)
     settings = Settings(config=folder, tokens=TokenSettings(enabled=True), files=files)
     conversations = Conversations(folder / "conversations.db", ConversationSettings())

@@ -1,4 +1,4 @@
-"""Browsers and screens as operators have them: a Chrome of their own, the headless shell, an X server."""
+"""Browsers and screens that operators use: a Chrome of their own, the headless shell, an X server."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ START_LIMIT = 40.0
 
 
 def need(is_there: object, what: str) -> None:
-    """Skip the test where something that it needs is not installed; on a machine for tests that is a failure."""
+    """Skip the test if something that it needs is not installed; on a CI machine, fail it."""
     if is_there:
         return
     if os.environ.get("CI"):
@@ -39,7 +39,7 @@ def need(is_there: object, what: str) -> None:
 
 
 def need_shell() -> None:
-    """Skip the test, or fail it, where there is no headless shell."""
+    """Skip or fail the test if the headless shell is not installed."""
     need(_shell(), "the headless shell (Debian: chromium-headless-shell)")
 
 
@@ -52,7 +52,7 @@ def light_browser(**more: Any) -> BrowserSettings:
 
 
 def is_light() -> bool:
-    """Tell whether tests take the headless shell."""
+    """Tell whether tests use the headless shell."""
     return not os.environ.get("FULL_CHROMIUM") and _shell() is not None
 
 
@@ -65,14 +65,14 @@ def _shell() -> Path | None:
 
 @dataclass
 class OperatorsChrome:
-    """A browser with an open debugging port, and a tab of its operator in it."""
+    """A browser with an open debugging port and one tab of its operator."""
 
     port: int
     process: asyncio.subprocess.Process
 
     @property
     def url(self) -> str:
-        """Return what the setting `browser.connect` must be."""
+        """Return the value for the setting `browser.connect`."""
         return f"http://127.0.0.1:{self.port}"
 
     async def tabs(self) -> list[str]:
@@ -88,7 +88,7 @@ class OperatorsChrome:
         return await asyncio.to_thread(ask)
 
     async def open(self, html: str) -> None:
-        """Open a tab with that document."""
+        """Open a tab with a document."""
         await self._ask(f"new?{quote(f'data:text/html,{html}')}", "PUT")
 
     async def until_there(self) -> None:
@@ -104,7 +104,7 @@ class OperatorsChrome:
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on."""
+    """Return a port on which nothing listens."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])
@@ -114,7 +114,7 @@ def free_port() -> int:
 async def operators_chrome(
     folder: Path, port: int = 0, settings: BrowserSettings | None = None
 ) -> AsyncGenerator[OperatorsChrome]:
-    """Run a browser as its operator does, with one tab called `Mine`; without settings it is a light one."""
+    """Run a browser as its operator does, with one tab called `Mine`; without settings, the light one."""
     port = port or free_port()
     own = [f"--user-data-dir={folder}", f"--remote-debugging-port={port}", "--headless", "--no-first-run"]
     async with _program(
@@ -137,11 +137,11 @@ class PlaywrightServer:
 
     @property
     def url(self) -> str:
-        """Return its address, as for `tests.support.relay`."""
+        """Return its address, in the form that `tests.support.relay` takes."""
         return f"ws://127.0.0.1:{self.port}"
 
     def browsers(self) -> list[list[str]]:
-        """Return the command lines of the browsers that it has started and that still run."""
+        """Return the command lines of its browsers that still run."""
         found = [command(child.pid) for child in descendants(psutil.Process(self.process.pid))]
         return [words for words in found if words and not any(word.startswith("--type=") for word in words)]
 
@@ -150,7 +150,7 @@ class PlaywrightServer:
 async def playwright_server(
     *options: str, port: int = 0, command: str = "run-server", package: Path | None = None
 ) -> AsyncGenerator[PlaywrightServer]:
-    """Run a Playwright server; `package` is the folder of another one than ours."""
+    """Run a Playwright server; `package` is the folder of another version than ours."""
     port = port or free_port()
     node, cli = compute_driver_executable()
     program = str(package / "cli.js") if package else cli
@@ -165,7 +165,7 @@ async def playwright_server(
 
 
 def launch_config(folder: Path, port: int, path: str) -> Path:
-    """Write what a Playwright server that has one browser for all is started with."""
+    """Write the configuration of a Playwright server that shares one browser among all clients."""
     options: Mapping[str, object] = {
         "executablePath": str(find(light_browser())),
         "chromiumSandbox": sandboxed(BrowserSettings()),
@@ -180,7 +180,7 @@ def launch_config(folder: Path, port: int, path: str) -> Path:
 
 @asynccontextmanager
 async def screen() -> AsyncGenerator[str]:
-    """Run an X server without a screen, and yield what the variable DISPLAY must be."""
+    """Run an X server without a screen, and yield the value for the variable DISPLAY."""
     need(shutil.which("Xvfb"), "Xvfb (Debian: xvfb)")
     ours, theirs = os.pipe()
     with os.fdopen(ours, "rb") as said:

@@ -1,4 +1,4 @@
-"""Certificates that nobody else has signed, as `openssl` makes them."""
+"""Self-signed certificates, made by `openssl`."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class CertificateFiles:
     key: Path
 
     def trusting(self) -> ssl.SSLContext:
-        """Return what a client needs that trusts this certificate alone."""
+        """Return the TLS context of a client that trusts only this certificate."""
         return ssl.create_default_context(cafile=str(self.certificate))
 
     def shown(self) -> bytes:
-        """Return the certificate as a server shows it."""
+        """Return the certificate in the form in which a server shows it."""
         return ssl.PEM_cert_to_DER_cert(self.certificate.read_text("ascii"))
 
     def become(self, other: CertificateFiles) -> None:
-        """Take the place of these files, as a renewed certificate does."""
+        """Overwrite these files with this certificate, as a renewal does."""
         for own, its in ((self.certificate, other.certificate), (self.key, other.key)):
             own.write_bytes(its.read_bytes())
 
@@ -45,7 +45,7 @@ async def self_signed(folder: Path, name: str = "one") -> CertificateFiles:
 
 
 async def openssl(*words: str) -> None:
-    """Run a command of `openssl`."""
+    """Run an `openssl` command."""
     process = await asyncio.create_subprocess_exec(
         "openssl", *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
@@ -54,7 +54,7 @@ async def openssl(*words: str) -> None:
 
 
 async def shown_by(url: str) -> bytes:
-    """Return the certificate that a new connection is shown, without a name in its hello, as by an address."""
+    """Return the certificate that the server shows to a new connection that sends no server name."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     _, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port, ssl=context)

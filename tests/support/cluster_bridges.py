@@ -1,4 +1,4 @@
-"""Whole bridges with Chromium as nodes of one cluster, on one site and one Redis."""
+"""Whole bridges with Chromium, as nodes of one cluster with one site and one Redis."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ LEASE = 6.0
 
 
 def ready(run: Live) -> list[str]:
-    """Return the accounts of a node that take chats."""
+    """Return the accounts of a node that are ready for chats."""
     return sorted(account.name for account in run.bridge.pool.accounts() if account.takes_chats)
 
 
 @dataclass
 class Bridges:
-    """A site and a Redis, and the nodes that are started on them."""
+    """A site and a Redis, and the nodes that a test starts on them."""
 
     folder: Path
     site: DemoSite
@@ -44,14 +44,14 @@ class Bridges:
     stack: AsyncExitStack
 
     async def save(self, settings: Settings, *accounts: str) -> None:
-        """Put the profiles of accounts where a node with these settings looks for them."""
+        """Store the profiles of accounts in the folder of a node with these settings."""
         settings = settings.model_copy(update={"profile_key_file": self.folder / "profile.key"})
         store = ProfileStore(settings.profiles, await asyncio.to_thread(load_identity, settings.key_source))
         for account in accounts:
             await asyncio.to_thread(store.save, signed_in_profile(self.site, account))
 
     def variables(self, name: str) -> Mapping[str, str]:
-        """Return the variables with which `bridge serve` is a node."""
+        """Return the variables that make `bridge serve` a node."""
         shared = {"url": self.redis.url, "node": name, "key": KEY, "lease": LEASE, "port": 0}
         cluster = {f"BRIDGE_CLUSTER_{setting.upper()}": str(value) for setting, value in shared.items()}
         return {"BRIDGE_PROFILE_KEY_FILE": str(self.folder / "profile.key"), **cluster}
@@ -62,7 +62,7 @@ class Bridges:
 
     @asynccontextmanager
     async def node(self, name: str, *accounts: str, **cluster: Any) -> AsyncGenerator[Live]:
-        """Run a node meanwhile."""
+        """Run a node while the context is open."""
         shared = {"url": self.redis.url, "node": name, "key": KEY, "lease": LEASE, "port": 0, **cluster}
         settings = settings_for(self.folder / name, cluster=ClusterSettings.model_validate(shared))
         settings = settings.model_copy(update={"profile_key_file": self.folder / "profile.key"})
@@ -79,7 +79,7 @@ class Bridges:
 async def bridges(
     folder: Path, chromium: Chromium, *accounts: str, demo: DemoSettings = QUICK_SITE
 ) -> AsyncGenerator[Bridges]:
-    """Run a site with these accounts, and a Redis, for nodes that have one profile key."""
+    """Run a site with these accounts, and a Redis, for nodes that share one profile key."""
     key = settings_for(folder / "key")
     await asyncio.to_thread(load_identity, key.key_source)
     (key.config / "profile.key").rename(folder / "profile.key")
@@ -90,7 +90,7 @@ async def bridges(
 
 
 async def goes_on_at_another(nodes: Bridges, someone: Person) -> None:
-    """Start a node that takes alice, whom no node has, and have the person go on there in the view that is open."""
+    """Start a node that takes over alice, and let the person continue there in the view that is already open."""
     await someone.page.get_by_text("No node has this account now.").wait_for()
     other = await nodes.start("other")
     await until(lambda: ready(other) == ["alice"])

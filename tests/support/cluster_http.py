@@ -1,4 +1,4 @@
-"""The endpoint of a node whose workers drive no page, with the stores that it has in a running bridge."""
+"""The endpoint of a node whose workers drive no page, with the same stores as in a running bridge."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.waiting import LIMIT, until
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A node over HTTP."""
+    """A node that tests call over HTTP."""
 
     node: Node
     url: str
@@ -37,7 +37,7 @@ class Endpoint:
     stack: AsyncExitStack
 
     def headers(self, key: str | None = None) -> dict[str, str]:
-        """Return what shows a key: this one, or that of the operator."""
+        """Return the headers with this key, or with the operator's."""
         given = key or (self.node.settings.config / "admin_key").read_text().strip()
         return {"Authorization": f"Bearer {given}"}
 
@@ -48,12 +48,12 @@ class Endpoint:
         return client
 
     async def ask(self, key: str, text: str, **more: Any) -> tuple[int, dict[str, Any]]:
-        """Ask for a chat; return the status and the body."""
+        """Request a chat; return the status and the body."""
         body = {"model": "deepseek-chat", "messages": [{"role": "user", "content": text}], **more}
         return await self.call("POST", "/v1/chat/completions", key, json=body)
 
     async def call(self, method: str, path: str, key: str | None = None, **more: Any) -> tuple[int, dict[str, Any]]:
-        """Make a call; return the status and the body."""
+        """Send a request; return the status and the body."""
         async with self.http.request(method, f"{self.url}{path}", headers=self.headers(key), **more) as response:
             return response.status, await response.json()
 
@@ -91,7 +91,7 @@ async def endpoint_of(node: Node) -> AsyncGenerator[Endpoint]:
 
 
 async def two_endpoints(cluster: Cluster, stack: AsyncExitStack, *accounts: str) -> tuple[Endpoint, Endpoint]:
-    """Serve a node with all the accounts, and one that has none and may have none."""
+    """Serve a node with all the accounts, and one that has no account and may open none."""
     one = await cluster.node("one", *accounts)
     await until(lambda: one.ready() == sorted(accounts))
     two = await cluster.node("two", most=0)
@@ -100,7 +100,7 @@ async def two_endpoints(cluster: Cluster, stack: AsyncExitStack, *accounts: str)
 
 
 async def key_on(*endpoints: Endpoint, **limits: Any) -> tuple[str, str]:
-    """Add a key on the first of the nodes; return its id and itself once all of them know it."""
+    """Add a key on the first of the nodes; return its id and the key itself when all of them know it."""
     status, made = await endpoints[0].call("POST", "/admin/api/keys", json={"name": "one of all", **limits})
     assert status == 201, made
     await until(lambda: all(one.access.named(made["id"]) is not None for one in endpoints))

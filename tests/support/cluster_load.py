@@ -1,4 +1,4 @@
-"""Clients of a cluster, each prompt asked once, and what became of every chat."""
+"""Clients of a cluster that send each prompt once, and the outcome of every chat."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.waiting import until
 
 WORDS = 20
 STALLED = "lease_lost"
-"""What chats get of a node that the machine has stopped for most of a lease, as a machine does that is too busy."""
+"""The error of chats on a node that a busy machine has stopped for most of a lease."""
 
 
 @dataclass(frozen=True, eq=False)
 class Ended:
-    """A chat that has ended: which node was asked, and what came of it."""
+    """A chat that has ended: the node that was asked, and the outcome."""
 
     prompt: str
     asked: NodeProcess
@@ -32,18 +32,18 @@ class Ended:
 
 
 class Load:
-    """Clients that ask one node after the other."""
+    """Clients that ask the nodes in turn."""
 
     def __init__(self, nodes: Sequence[NodeProcess], seed: int) -> None:
         self.nodes, self.random = nodes, random.Random(seed)
         self.ended: list[Ended] = []
         self.running: dict[str, NodeProcess] = {}
         self._disturbed: set[str] = set()
-        """Prompts whose own connection may have broken, because the node that was asked was killed or frozen."""
+        """Prompts whose connection may have broken, because the test killed or froze the node that was asked."""
         self._number = 0
 
     async def ask_for_ever(self, session: aiohttp.ClientSession) -> None:
-        """Be one client."""
+        """Run one client."""
         while True:
             ended = await self._ask(session, self.random.choice(self.nodes), WORDS)
             if ended.outcome.code:
@@ -61,7 +61,7 @@ class Load:
         return ended
 
     async def recovered(self) -> None:
-        """Return when each node answers."""
+        """Wait until each node answers."""
         async with aiohttp.ClientSession() as session:
             for node in self.nodes:
 
@@ -71,19 +71,19 @@ class Load:
                 await until(answers)
 
     def disturb(self, node: NodeProcess) -> None:
-        """Note that connections to a node may break now."""
+        """Expect that connections to a node may break from now on."""
         self._disturbed.update(prompt for prompt, asked in self.running.items() if asked is node)
 
     def answered(self) -> int:
-        """Return how many chats were answered."""
+        """Return the number of chats that were answered."""
         return sum(ended.outcome.is_whole for ended in self.ended)
 
     def codes(self) -> list[str]:
-        """Return with which codes chats have ended, each once."""
+        """Return the error codes with which chats have ended, each once."""
         return sorted({ended.outcome.code for ended in self.ended})
 
     def faults(self) -> list[str]:
-        """Return the chats that ended neither with the whole answer nor with an error that says so."""
+        """Return the chats that ended with neither the whole answer nor an error."""
         return [str(ended) for ended in self.ended if self._is_fault(ended)]
 
     def _is_fault(self, ended: Ended) -> bool:
@@ -95,9 +95,9 @@ class Load:
 
     @contextmanager
     def failing(self, recorder: Recorder) -> Iterator[list[str]]:
-        """Yield a list that has afterwards the chats which ended meanwhile without an answer.
+        """Yield a list; when the context is closed, it holds the chats that ended without an answer in that time.
 
-        Connections that a node takes no longer are no chats: their prompts were not begun on any account.
+        Connections that a node no longer accepts do not count as chats: no account has begun their prompts.
         """
         begun, found = len(self.ended), list[str]()
         yield found

@@ -1,4 +1,4 @@
-"""Nodes with the real pool, leases and Redis, whose workers drive no page but tell a recorder what they do."""
+"""Nodes with the real pool, leases and Redis, whose workers report to a recorder instead of driving a page."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.support.waiting import LIMIT
 KEY = "the nodes' common key"
 SITE = "https://chat.example"
 STEPS = 10
-"""How many words' time passes before a prompt is sent, and once more before the first word."""
+"""Time before a prompt is sent, and again before the first word, in words."""
 LEASE = 1.0
 IDENTITY = Identity.generate()
 NAMES = [f"account{number}" for number in range(8)]
@@ -41,7 +41,7 @@ NAMES = [f"account{number}" for number in range(8)]
 
 @dataclass(frozen=True)
 class Act:
-    """What a driver did on the site with an account; `fence` is the number under which it had the account."""
+    """What a driver did on the site with an account; `fence` is the fencing number of its lease."""
 
     node: str
     account: str
@@ -53,7 +53,7 @@ class Act:
 
 
 class Recorder:
-    """The site's side: all acts in the order in which they came; an act is one datagram."""
+    """The site's side: all acts in the order of their arrival; each act is one datagram."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -78,11 +78,11 @@ class Recorder:
         return [act for act in self.acts if act.what == what and account in (None, act.account)]
 
     def gaps(self, since: float) -> list[float]:
-        """Return for each account that a node has closed after `since` the seconds until one had it open again."""
+        """Return, for each account that a node closed after `since`, the seconds until a node opened it again."""
         return self._gaps(since)[0]
 
     def closed(self, since: float) -> set[str]:
-        """Return the accounts that a node has closed after `since`, and none has opened again."""
+        """Return the accounts that a node closed after `since` and that no node has opened again."""
         return self._gaps(since)[1]
 
     def _gaps(self, since: float) -> tuple[list[float], set[str]]:
@@ -96,7 +96,7 @@ class Recorder:
         return found, set(closed)
 
     def faults(self) -> list[str]:
-        """Return where an account had two drivers, and which prompts were sent twice."""
+        """Return the cases where an account had two drivers, and the prompts that were sent twice."""
         newest: dict[str, int] = {}
         found, sent = [], set[str]()
         for act in self.acts:
@@ -134,7 +134,7 @@ class DrivingWorker:
         self.places: list[ConversationPosition | None] = []
 
     def act(self, what: str, text: str = "") -> None:
-        """Do something that the site notices, if the account is this node's: check and act are one step."""
+        """Do something that the site notices, if this node holds the account; check and act are one step."""
         self.ownership.check()
         self._tell(what, text)
 
@@ -226,7 +226,7 @@ class DrivingWorker:
 
 @dataclass
 class DrivingAccounts:
-    """Makes such workers of the profiles in a store."""
+    """Makes a `DrivingWorker` of each profile in a store."""
 
     node: str
     store: ProfileStore
@@ -251,7 +251,7 @@ class DrivingAccounts:
 
 
 def settings_of(folder: Path, url: str, node: str, lease: float, **cluster: Any) -> Settings:
-    """Return the settings of a node that keeps its files in a folder of its own."""
+    """Return the settings of a node with its own folder."""
     shared = {"url": url, "node": node, "key": KEY, "lease": lease, "port": 0, **cluster}
     return Settings(
         profiles=folder / node / "profiles",
@@ -268,7 +268,7 @@ def profile_of(name: str, **more: Any) -> Profile:
 
 @dataclass
 class Node:
-    """A running node, and what it is made of."""
+    """A running node and its parts."""
 
     cluster: ClusterNode
     pool: Pool
@@ -294,7 +294,7 @@ async def node_of(
     pace: float = 0.01,
     unfit: Collection[str] = (),
 ) -> AsyncGenerator[Node]:
-    """Run a node whose folder has the profiles of `accounts`, and which can open none of the `unfit`."""
+    """Run a node whose folder has the profiles of `accounts`; it cannot open those in `unfit`."""
     store = ProfileStore(settings.profiles, identity)
     for name in accounts:
         await asyncio.to_thread(store.save, profile_of(name))

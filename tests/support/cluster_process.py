@@ -1,4 +1,4 @@
-"""A node in a process of its own: the whole of a bridge but for the browser, whose place `DrivingWorker` takes."""
+"""A node in its own process: a whole bridge, with `DrivingWorker` in place of the browser."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DRAIN = 20.0
 
 
 async def main(said: dict[str, Any], on_listening: Callable[[], None]) -> None:
-    """Run the node until SIGTERM, then stop as a bridge does."""
+    """Run the node until SIGTERM, then stop it as a bridge stops."""
     bridge.__version__ = said["version"]
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
@@ -57,7 +57,7 @@ async def main(said: dict[str, Any], on_listening: Callable[[], None]) -> None:
 
 @dataclass
 class Outcome:
-    """What a client got: the words of the answer, or the code of an error, or `broken` where the connection broke."""
+    """What a client got: the words of the answer, or the code of an error, or `broken` if the connection broke."""
 
     words: int = 0
     code: str = ""
@@ -69,18 +69,18 @@ class Outcome:
 _ANEW = multiprocessing.get_context("spawn")
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["pytest", __name__])
-"""What a node imports takes seconds on a busy machine: one process does it, and each node is a fork of that."""
+"""One process imports a node's modules, which takes seconds on a busy machine; each node is a fork of it."""
 
 
 def _run(said: dict[str, Any], told: Connection) -> None:
-    """Be a node; in a process of its own."""
+    """Run a node in a child process."""
     with Path("/dev/null").open("w") as nowhere:
         os.dup2(nowhere.fileno(), sys.stderr.fileno())
     asyncio.run(main(said, lambda: told.send("listening")))
 
 
 class NodeProcess:
-    """Starts, kills, freezes and stops the process of one node, which shows the time of `clock` if there is one."""
+    """Starts, kills, freezes and stops the process of one node; `clock` sets its wall clock, if given."""
 
     clock: WallClock | None = None
 
@@ -91,13 +91,13 @@ class NodeProcess:
         self.process: ForkServerProcess | SpawnProcess | None = None
 
     async def start(self, accounts: Sequence[str] = (), version: str = bridge.__version__) -> None:
-        """Start it as a bridge of that version, and return when it answers."""
+        """Start it as a bridge of the given version, and wait until it answers."""
         said = {**self._said, "accounts": list(accounts), "version": version}
         here, there = _PROCESSES.Pipe(duplex=False)
         if self.clock is None:
             self.process = _PROCESSES.Process(target=_run, args=(said, there), daemon=True)
             await asyncio.to_thread(self.process.start)
-        else:  # a fork of another process would show that one's time
+        else:  # a fork has the clock of its parent process
             self.process = _ANEW.Process(target=_run, args=(said, there), daemon=True)
             with self.clock.worn():
                 await asyncio.to_thread(self.process.start)
@@ -109,26 +109,26 @@ class NodeProcess:
             here.close()
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send the process a signal."""
         assert self.process is not None
         assert self.process.pid is not None
         with suppress(ProcessLookupError):
             os.kill(self.process.pid, number)
 
     async def ended(self) -> int | None:
-        """Wait until it has ended."""
+        """Wait until the process has ended."""
         assert self.process is not None
         await asyncio.to_thread(self.process.join, LIMIT)
         return self.process.exitcode
 
     async def kill(self) -> None:
-        """End it at once."""
+        """Kill the process."""
         if self.process is not None and self.process.exitcode is None:
             self.signal(signal.SIGKILL)
         await self.ended()
 
     async def ask(self, session: aiohttp.ClientSession, prompt: str) -> Outcome:
-        """Ask it for a streamed answer, and return what came."""
+        """Request a streamed answer, and return the outcome."""
         body = {"model": "deepseek-chat", "stream": True, "messages": [{"role": "user", "content": prompt}]}
         outcome = Outcome()
         try:

@@ -1,4 +1,4 @@
-"""A process that has loaded the command line, and forks for each command: loading takes longer than most of them."""
+"""A process that loads the command line once and forks for each command, which takes most of them less time."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ from bridge.cli.command_line import command_line, main
 
 ROOT = Path(__file__).parent.parent.parent
 LARGEST = 1 << 20
-"""Bytes of a request at most."""
+"""Most bytes of a request."""
 NUMBER = struct.Struct("i")
-"""How a process id and an exit code are told."""
+"""The form in which process ids and exit codes are sent."""
 
 
 @dataclass
 class Command:
-    """A command that was started, used as a process of asyncio is."""
+    """A started command, with the methods of an asyncio process."""
 
     pid: int
     ending: socket.socket
     returncode: int | None = None
 
     async def wait(self) -> int:
-        """Return the exit code when it has ended."""
+        """Wait for the end of the command, and return its exit code."""
         if self.returncode is None:
             self.returncode = await _number(self.ending)
             self.ending.close()
         return self.returncode
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal, if it still runs."""
+        """Send the command a signal, if it still runs."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the command."""
         self.send_signal(signal.SIGKILL)
 
 
@@ -77,7 +77,7 @@ async def _number(told: socket.socket) -> int:
 
 @cache
 def _server() -> socket.socket:
-    """Return the way to the one server of this process, which ends with it."""
+    """Return the connection to the one server of this process, which ends with this process."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         process = subprocess.Popen(
@@ -93,7 +93,7 @@ def _server() -> socket.socket:
 
 
 def serve(requests: socket.socket) -> None:
-    """Return in a process of its own for each command that is asked for, and end with the last one who asks."""
+    """Fork for each requested command and return in the child; end when the last client has gone."""
     while True:
         request, fds, _, _ = socket.recv_fds(requests, LARGEST, 4)
         if not request:
@@ -110,14 +110,14 @@ def serve(requests: socket.socket) -> None:
 
 
 def _collect() -> None:
-    """Let those who waited for a command go."""
+    """Reap the children that have ended."""
     with suppress(ChildProcessError):  # there is none
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
 
 
 def _prepare(request: dict[str, object], fds: list[int]) -> None:
-    """Give this process all that a process gets at its start."""
+    """Give this process its command, folder, variables and streams."""
     for stream, fd in enumerate(fds[:3]):
         os.dup2(fd, stream)
     for fd in fds:
@@ -138,7 +138,7 @@ def _prepare(request: dict[str, object], fds: list[int]) -> None:
 
 
 def _report(command: int, fds: list[int]) -> None:
-    """Tell which process the command is, wait until it has ended, pass its exit code on, and end."""
+    """Send the id of the command's process, wait for its end, send its exit code, and exit."""
     for fd in fds[:3]:
         os.close(fd)
     os.write(fds[3], NUMBER.pack(command))
@@ -148,13 +148,13 @@ def _report(command: int, fds: list[int]) -> None:
 
 
 def _load() -> None:
-    """Load what the commands load when they run."""
+    """Import the modules that the commands use."""
     for module in pkgutil.walk_packages(bridge.__path__, "bridge."):
         if not module.name.startswith(("bridge.__main__", "bridge.demo", "bridge.bench")):
             importlib.import_module(module.name)
     command_line()
     gc.collect()
-    gc.freeze()  # so no command looks through it for garbage, which would copy all of it
+    gc.freeze()  # keeps the commands' garbage collection from copying these pages
 
 
 if __name__ == "__main__":

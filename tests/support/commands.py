@@ -1,4 +1,4 @@
-"""The real command line as processes of their own, in a home that is nobody else's."""
+"""The real command line, in its own processes and its own home folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.live import signed_in_profile
 
 Process = asyncio.subprocess.Process | Command
 COMMAND_LIMIT = 300.0
-"""Seconds within which a command has ended on a slow machine."""
+"""Most seconds that a command takes on a slow machine."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Ended:
 
 @dataclass
 class Running:
-    """A command that runs, and what it has printed since one last looked."""
+    """A running command, and what it has printed since the last look."""
 
     process: Process
     output: asyncio.StreamReader
@@ -46,7 +46,7 @@ class Running:
     _rest: bytes = b""
 
     async def shows(self, text: str) -> str:
-        """Return the output up to `text`, as soon as it is there; the next look begins behind it."""
+        """Wait for `text` in the output, and return the output up to it; the next look begins after it."""
         wanted = text.encode()
         try:
             async with asyncio.timeout(COMMAND_LIMIT):
@@ -59,7 +59,7 @@ class Running:
         return (before + found).decode()
 
     def types(self, line: str) -> None:
-        """Type a line at the command's terminal."""
+        """Type a line into the command's terminal."""
         assert self.keys is not None
         os.write(self.keys, f"{line}\r".encode())
 
@@ -72,29 +72,29 @@ class Running:
 
 @dataclass
 class Home:
-    """A folder with its own profiles, keys and temporary files, in which commands run."""
+    """A folder in which commands run, with its own profiles, keys and temporary files."""
 
     folder: Path
     temporary: Path
     under: tuple[str, ...] = ()
-    """What starts the commands, such as `xvfb-run`."""
+    """The program that starts the commands, such as `xvfb-run`."""
     source: Path = ROOT
-    """The source of the bridge that `started` commands run, such as an earlier one."""
+    """The folder of the bridge's source that `started` commands run, such as an earlier version."""
 
     @classmethod
     @contextmanager
     def at(cls, folder: Path) -> Iterator[Home]:
-        """Make a home; its temporary files are elsewhere, because Chromium's socket there bears no long path."""
+        """Make a home; its temporary files are elsewhere, because Chromium's socket needs a short path."""
         with TemporaryDirectory(prefix="home-") as temporary:
             yield cls(folder, Path(temporary))
 
     @property
     def settings(self) -> Settings:
-        """Return the settings that the commands have here."""
+        """Return the settings of the commands in this home."""
         return Settings(config=self.folder / "config", profiles=self.folder / "profiles")
 
     async def run(self, *words: str, stdin: str = "", **more: str) -> Ended:
-        """Run a command to its end; `more` are variables."""
+        """Run a command to its end; `more` are environment variables."""
         with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
             given.write(stdin.encode())
             given.seek(0)
@@ -108,13 +108,13 @@ class Home:
 
     @asynccontextmanager
     async def started(self, *words: str, **more: str) -> AsyncGenerator[Running]:
-        """Start a command; it is killed in the end, if it still runs."""
+        """Start a command; kill it when the context is closed, if it still runs."""
         async with self._running(words, more) as command:
             yield command
 
     @asynccontextmanager
     async def overheard(self, *words: str, **more: str) -> AsyncGenerator[Running]:
-        """Start a command whose errors and log stand in its output."""
+        """Start a command that writes its errors and log to its output."""
         async with self._running(words, more, is_overheard=True) as command:
             yield command
 
@@ -132,7 +132,7 @@ class Home:
 
     @asynccontextmanager
     async def at_terminal(self, *words: str, **more: str) -> AsyncGenerator[Running]:
-        """Start a command that has a terminal before it."""
+        """Start a command with a terminal."""
         ours, theirs = os.openpty()
         async with _read(ours) as output:
             with os.fdopen(theirs, "wb") as terminal:
@@ -143,21 +143,21 @@ class Home:
                 yield Running(process, output, ours)
 
     def log_in(self, site: DemoSite, name: str = "alice") -> None:
-        """Store the login of one of the site's accounts."""
+        """Store the profile of one of the site's accounts."""
         settings = self.settings
         ProfileStore(settings.profiles, load_identity(settings.key_source)).save(signed_in_profile(site, name))
 
     def left_running(self) -> list[str]:
-        """Name the processes that commands of this home have left behind."""
+        """Return the names of the processes that commands of this home have left behind."""
         return [process.name() for process in psutil.process_iter() if self._is_of(process)]
 
     def _is_of(self, process: psutil.Process) -> bool:
-        """Return whether a process runs in this folder or has its temporary files."""
-        own = str(self.temporary)  # a forked process shows the variables of the one that it was forked from
+        """Tell whether a process runs in this folder or uses its temporary files."""
+        own = str(self.temporary)  # a forked process shows the variables of its parent
         return folder_of(process) == str(self.folder) or variables_of(process).get("TMPDIR") == own
 
     async def _begin(self, words: tuple[str, ...], more: Mapping[str, str], streams: Sequence[int]) -> Process:
-        """Start a command in the quickest way that there is here."""
+        """Start a command in the fastest way that works here."""
         is_own = not self.under and self.source == ROOT
         return await (self._fork if is_own else self._execute)(words, more, streams)
 
@@ -192,7 +192,7 @@ class Home:
 
 @asynccontextmanager
 async def _ending(process: Process) -> AsyncGenerator[None]:
-    """Kill a process in the end, if it still runs."""
+    """Kill a process when the context is closed, if it still runs."""
     try:
         yield
     finally:
@@ -203,7 +203,7 @@ async def _ending(process: Process) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def _read(output: int) -> AsyncGenerator[asyncio.StreamReader]:
-    """Read what a command writes."""
+    """Open a reader of a command's output."""
     reader = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(output, "rb", buffering=0)
@@ -215,14 +215,14 @@ async def _read(output: int) -> AsyncGenerator[asyncio.StreamReader]:
 
 
 def folder_of(process: psutil.Process) -> str | None:
-    """Return the folder in which a process runs, as far as it can be read."""
+    """Return the folder in which a process runs, if it is readable."""
     with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
         return process.cwd()
     return None
 
 
 def variables_of(process: psutil.Process) -> dict[str, str]:
-    """Return the environment in which a process was started, as far as it can be read."""
-    with suppress(psutil.NoSuchProcess, psutil.AccessDenied):  # a zombie is among those that there are not
+    """Return the environment in which a process was started, if it is readable."""
+    with suppress(psutil.NoSuchProcess, psutil.AccessDenied):  # a zombie counts as no such process
         return process.environ()
     return {}

@@ -1,4 +1,4 @@
-"""The dashboard in a real browser: a page that is signed in, and that nothing may go wrong in unseen."""
+"""The dashboard in a real browser: a signed-in page that reports everything that goes wrong in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bridge.browser.browser import Chromium
 
 AXE = Path(__file__).parent.parent / "clients/node/node_modules/axe-core/axe.min.js"
 LIMIT = 60_000.0
-"""Milliseconds within which anything has been drawn on a slow machine."""
+"""Most milliseconds that the page takes to draw anything on a slow machine."""
 WIDE = (1280, 800)
 NARROW = (390, 844)
 VIEWS = (
@@ -29,14 +29,14 @@ expect.set_options(timeout=LIMIT)
 
 @dataclass
 class Dashboard:
-    """The page, and what was seen of its requests and complaints."""
+    """The page, with its requests and its complaints so far."""
 
     page: Page
     origin: str
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     excused: Callable[[str], bool] = lambda _: False
-    """Tells which complaints a test has brought about itself."""
+    """Tells which complaints the test itself has caused."""
 
     async def go(self, view: str) -> None:
         """Show a view by its link."""
@@ -48,7 +48,7 @@ class Dashboard:
         await expect(self.page.locator("[aria-busy=true]")).to_have_count(0)
 
     async def _follow(self, navigation: str, view: str) -> None:
-        """Click a link, and wait until its view is there: the one before stays for a moment."""
+        """Click a link, and wait until its view is shown; the previous view stays for a moment."""
         link = self.page.locator(f'nav[aria-label="{navigation}"] a[href="#{view}"]')
         await link.click()
         await expect(link).to_have_attribute("aria-current", "page")
@@ -58,19 +58,19 @@ class Dashboard:
         return self.page.locator(f'li.account[aria-labelledby="account-{name}"]')
 
     async def choose(self, name: str, action: str) -> None:
-        """Do something with an account by its menu."""
+        """Choose an item of an account's menu."""
         await self.page.get_by_role("button", name=f"Actions for {name}").click()
         await self.page.get_by_role("menuitem", name=action).click()
 
     async def told(self, text: str) -> None:
-        """Wait until the page has said something, on the screen and to screen readers."""
+        """Wait until the page has announced a text, on the screen and to screen readers."""
         toast = self.page.locator(".toast:not(.busy)", has_text=text).first
         await expect(toast).to_be_visible()
         await expect(self.page.locator("p[role=status]")).to_contain_text(text)
         await toast.get_by_role("button", name="Dismiss").click()
 
     async def violations(self) -> list[str]:
-        """Return what axe-core finds fault with."""
+        """Return the faults that axe-core finds."""
         if not await self.page.evaluate("'axe' in window"):
             await self.page.evaluate(await asyncio.to_thread(AXE.read_text, "utf-8"))
         found: list[dict[str, Any]] = await self.page.evaluate(RUN_AXE)
@@ -82,13 +82,13 @@ class Dashboard:
         return wider
 
     def forget(self) -> None:
-        """Forget what was seen so far, where tests share a page."""
+        """Forget all requests and complaints so far, for tests that share a page."""
         self.requests.clear()
         self.complaints.clear()
         self.excused = lambda _: False
 
     def check(self) -> None:
-        """Assert that nothing went to another machine, and that nothing was complained of."""
+        """Assert that the page sent nothing to another machine, and that it had no complaint."""
         foreign = [url for url in self.requests if not url.startswith((self.origin, "blob:", "data:"))]
         assert foreign == [], foreign
         complaints = [text for text in self.complaints if not self.excused(text)]
@@ -96,7 +96,7 @@ class Dashboard:
 
 
 def _is_no_session(text: str) -> bool:
-    """Tell whether it is the answer to the question if somebody is signed in, which is no."""
+    """Tell whether the complaint is about the answer that nobody is signed in."""
     return "/admin/api/session" in text and "401" in text
 
 
@@ -104,10 +104,10 @@ def _is_no_session(text: str) -> bool:
 async def opened(
     chromium: Chromium, address: str, size: tuple[int, int] = WIDE, scheme: str = "light"
 ) -> AsyncGenerator[Dashboard]:
-    """Open an address of the dashboard in a context of its own."""
+    """Open an address of the dashboard in its own browser context."""
     width, height = size
     options = {"viewport": {"width": width, "height": height}, "color_scheme": scheme, "has_touch": width < 500}
-    options |= {"reduced_motion": "reduce"}  # what moves takes most of the processor while a page waits
+    options |= {"reduced_motion": "reduce"}  # animations take most of the processor while a page waits
     async with chromium.context({**options, "accept_downloads": True, "locale": "en-GB"}) as context:
         context.set_default_timeout(LIMIT)
         page = await context.new_page()

@@ -1,6 +1,6 @@
-"""A small stand-in for the bridge's admin API, for pictures of the dashboard in states that are hard to come by.
+"""A small stand-in for the bridge's admin API, for pictures of the dashboard in states that are hard to reach.
 
-The tests of what the dashboard promises run against the real bridge.
+The tests of the dashboard's promises run against the real bridge.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ TEXTS = {
 
 @dataclass
 class Stand:
-    """What the stand-in tells, and who listens."""
+    """The state that the stand-in reports, and the pages that listen."""
 
     state: dict[str, Any]
     url: str = ""
     older: list[dict[str, Any]] = field(default_factory=list)
     log: asyncio.Future[list[dict[str, Any]]] | None = None
-    """The lines of the log's own answer, where they are others than those of the start."""
+    """The lines that the log's own route returns, if they differ from those in the state."""
     listeners: list[asyncio.Queue[tuple[str, Any]]] = field(default_factory=list)
 
     def begin(self, state: dict[str, Any]) -> None:
-        """Be another bridge; no page may look on."""
+        """Replace the state; no page may be connected."""
         self.tell("", None)
         self.state, self.older, self.log, self.listeners = state, [], None, []
 
     def tell(self, name: str, data: Any) -> None:
-        """Send an event to all pages; one that connects later has the chats that ended in its state, as of a bridge."""
+        """Send an event to all pages; add ended chats to the state for pages that connect later, as a bridge does."""
         if name == "chat":
             self.state["recent"] = [data, *self.state["recent"]]
         for listener in self.listeners:
@@ -106,7 +106,7 @@ def _app(stand: Stand) -> web.Application:
 async def _protect(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["content-security-policy"] = CSP
     if request.path.startswith("/dashboard/static/"):
-        response.headers["cache-control"] = "max-age=600"  # what a page is made of is most of what it takes to show it
+        response.headers["cache-control"] = "max-age=600"  # loading a page's files takes most of the time to show it
 
 
 def _answering(answer: Callable[[], Any]) -> Any:
@@ -134,7 +134,7 @@ def _log(stand: Stand) -> Any:
 
 
 async def _texts(request: web.Request) -> web.Response:
-    """Return the texts of a chat; those of the ones that failed are hostile."""
+    """Return the texts of a chat; those of failed chats are hostile."""
     is_first = request.match_info["id"] == states.ended(0)["id"]
     return web.json_response(TEXTS if is_first else {**TEXTS, "answer": states.MARKUP})
 

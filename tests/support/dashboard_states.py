@@ -1,4 +1,4 @@
-"""A bridge in every state at once, as its admin API tells it: what the dashboard's pictures and its own tests show."""
+"""A bridge in every state at once, as its admin API describes it, for the dashboard's pictures and tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MARKS = {"queued": 0.0, "started": 0.4, "sent": 1.3, "first_byte": 2.1, "first_t
 
 
 def at(**ago: float) -> str:
-    """Return the time that long ago; negative ones are ahead."""
+    """Return the time that many seconds ago; a negative number is in the future."""
     return (NOW - timedelta(**ago)).isoformat(timespec="seconds")
 
 
@@ -61,7 +61,7 @@ def accounts() -> list[dict[str, Any]]:
 
 
 def ended(number: int) -> dict[str, Any]:
-    """Return one of the recent chats, the newest being number 0."""
+    """Return one of the recent chats; the newest has number 0."""
     results = ("stop", "stop", "stop", "length", "account_muted", "stop", "cancelled", "site_timeout", "tool_calls")
     result = results[number % len(results)]
     stretch = 0.6 + (number * 7 % 11) / 6

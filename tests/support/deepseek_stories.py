@@ -1,4 +1,4 @@
-"""Random messages: what they say, and how the site may write them, in one of the many ways that are legal."""
+"""Random messages: their content, and streams in which the site may legally write them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LETTERS = [
     "\\",
     '"',
 ]
-"""Pieces of random texts: what may begin a mark, but no digit, so that every whole mark is one of ours."""
+"""Pieces of random texts: possible beginnings of marks but no digits, so only this module writes whole marks."""
 
 UNKNOWN_MARKS = ("[citation:999]", "[reference:999]")
 
@@ -59,7 +59,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A part of the answer; an integer in it is a mark of whatever there is to be marked, by turns."""
+    """A part of the answer; an integer in it becomes a mark of the next source, in turn."""
 
     pieces: tuple[str | int, ...]
 
@@ -86,7 +86,7 @@ class Op:
 
 @dataclass(slots=True)
 class Story:
-    """How a message came to be, and what it says: each group of changes belongs into one frame."""
+    """The changes that build a message, and its content; each group of changes belongs in one frame."""
 
     groups: list[list[Op]]
     thinking: str
@@ -95,7 +95,7 @@ class Story:
 
 
 class Storyteller:
-    """Tells how a random message is written, in one of the ways that are legal."""
+    """Chooses one legal way in which a random message is written."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -109,7 +109,7 @@ class Storyteller:
         self._pages_of: dict[int, str] = {}
 
     def tell(self, fragments: Sequence[Fragment]) -> Story:
-        """Write the fragments one after another, and the end."""
+        """Write the fragments in order, then the end."""
         for fragment in [*fragments, Response(("ok",))]:
             self._write(fragment)
         self._groups += self._later
@@ -253,7 +253,7 @@ def _merged(groups: list[list[Op]], rng: random.Random) -> list[list[Op]]:
 
 
 def _relengthened(groups: list[list[Op]]) -> list[list[Op]]:
-    """Put into each change how many fragments there really are by then: some were told later than meant."""
+    """Set in each change the true number of fragments at that moment; some come later than planned."""
     length = 0
     result = []
     for group in groups:
@@ -298,7 +298,7 @@ def _apply(state: Any, op: Op) -> None:
 
 
 class FrameWriter:
-    """Writes changes as frames, leaving out what sticks as it pleases."""
+    """Writes changes as frames, and sometimes leaves out fields that keep their value."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -306,11 +306,11 @@ class FrameWriter:
         self._sticky = {"p": "", "o": "SET"}
 
     def body(self) -> bytes:
-        """Return all that was written, with line ends of one kind."""
+        """Return the whole stream, with one kind of line end."""
         return self._body.replace("\n", self._rng.choice(("\n", "\n", "\r\n", "\r"))).encode()
 
     def event(self, data: Any, name: str | None = None) -> None:
-        """Write one event, and now and then a heartbeat."""
+        """Write one event, and sometimes a heartbeat."""
         if self._rng.random() < 0.1:
             self._body += ": \n\n"
         separators = self._rng.choice(((",", ":"), (", ", ": ")))
@@ -330,7 +330,7 @@ class FrameWriter:
         return self._short(group[0], depth, "BATCH", items, to, sticky)
 
     def _parts(self, group: list[Op]) -> list[list[Op]]:
-        """Split a group: into its changes, or now and then with a BATCH inside the BATCH."""
+        """Split a group into its changes, or sometimes into a BATCH inside the BATCH."""
         if len(group) > 2 and self._rng.random() < 0.5:
             cut = self._rng.randrange(1, len(group))
             return [group[:cut], *([op] for op in group[cut:])]
@@ -354,7 +354,7 @@ class FrameWriter:
 
 
 def _common(group: list[Op]) -> int:
-    """Return how many parts all paths of a group share, short of the last part."""
+    """Return the number of leading parts that all paths of a group share, without the last part."""
     paths = [op.path for op in group]
     shortest = min(map(len, paths)) - 1
     return next((n for n in range(shortest) if len({path[n] for path in paths}) > 1), shortest)

@@ -1,4 +1,4 @@
-"""The recorded streams of `streams/`, what they mean, and how to hear what a decoder makes of a stream.
+"""The recorded streams of `streams/`, their meaning, and a way to run a decoder on a stream.
 
 A recorded stream is `NAME.sse` (or `NAME-1.sse`, `NAME-2.sse`, ... for several responses of one turn), all of our
 own making; `NAME.json` holds the events that it means, and the error that ends it, if one does.
@@ -27,7 +27,7 @@ STREAM = PageResponse("/api/v0/chat/completion", 200, {"content-type": "text/eve
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What came out of a decoder: events, neighbouring pieces of a text joined, and the error that ended them."""
+    """The output of a decoder: its events with adjacent pieces of text joined, and the error that ended them."""
 
     events: tuple[ChatEvent, ...]
     error: str | None = None
@@ -54,7 +54,7 @@ class Heard:
 
 
 def hear(*responses: Iterable[bytes], decoder: DeepSeekDecoder | None = None, broken: bool = False) -> Heard:
-    """Feed the pieces of one turn's responses to a decoder; `broken` ones but the last are never ended."""
+    """Feed the pieces of one turn's responses to a decoder; with `broken`, end only the last one."""
     decoder = decoder or DeepSeekDecoder()
     events: list[ChatEvent] = []
     try:
@@ -70,7 +70,7 @@ def hear(*responses: Iterable[bytes], decoder: DeepSeekDecoder | None = None, br
 
 
 def join(events: Iterable[ChatEvent]) -> tuple[ChatEvent, ...]:
-    """Join neighbouring pieces of the same text."""
+    """Join adjacent pieces of the same text."""
     joined: list[ChatEvent] = []
     for event in events:
         match joined[-1:], event:
@@ -98,7 +98,7 @@ def recorded(name: str) -> list[bytes]:
 
 
 def meaning(name: str) -> Heard:
-    """Return what a recorded stream means."""
+    """Return the meaning of a recorded stream."""
     events: list[ChatEvent] = []
     for entry in json.loads((FOLDER / f"{name}.json").read_text("utf-8")):
         [(kind, value)] = entry.items()
@@ -123,7 +123,7 @@ def in_pieces(body: bytes, rng: random.Random) -> list[bytes]:
 
 
 def with_urls(heard: Heard) -> str:
-    """Return the text with the pages' addresses in place of the marks that name them."""
+    """Return the text with each mark replaced by the address of its page."""
     urls = {source.number: source.url for source in heard.sources}
 
     def url(mark: re.Match[str]) -> str:

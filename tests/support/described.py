@@ -1,4 +1,4 @@
-"""The route table of a bridge that takes userTokens, without its dashboard, for tests that read what is described."""
+"""The route table of a bridge that accepts userTokens, without its dashboard, for tests of the descriptions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.fake_backend import FakeBackend
 
 
 def described() -> Sequence[Operation]:
-    """Return the table; nothing is opened for it."""
+    """Return the table, without opening anything."""
     settings = Settings(tokens=TokenSettings(enabled=True))
     files = StoredFiles(FileStore(settings.folders.files, settings.files))
     return route_table(ChatParts(FakeBackend(), settings, files, BodyReader(settings.server, settings.tokens)))

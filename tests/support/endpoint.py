@@ -1,4 +1,4 @@
-"""The endpoint in front of a `FakeBackend`, as a process of its own: `python -m tests.support.endpoint SETTINGS`.
+"""The endpoint in front of a `FakeBackend`, in its own process: `python -m tests.support.endpoint SETTINGS`.
 
 A prompt that is a number is answered with as many characters. A line `hog` on standard input takes all descriptors that
 are left, `release` gives them back, and the end of the input ends the process.
@@ -22,7 +22,7 @@ from tests.support.fake_backend import FakeBackend, access_of
 
 
 class Answering(FakeBackend):
-    """Answers as long as it is asked to."""
+    """Gives answers of the requested length."""
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Answer."""
@@ -33,7 +33,7 @@ class Answering(FakeBackend):
 
 
 async def main(settings: Settings) -> None:
-    """Serve until the input ends."""
+    """Serve until the standard input ends."""
     async with AsyncExitStack() as stack:
         runner = build_runner(Answering(), settings, access_of(), Monitor(settings))
         print(await listen(stack, runner, settings.server), flush=True)

@@ -1,4 +1,4 @@
-"""A backend that plays a script, and a real server in front of it: what the tests of the HTTP side need."""
+"""A backend that plays a script, and a real server in front of it, for the tests of the HTTP side."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ class FakeBackend:
 
     script: Sequence[Step] = HELLO
     scripts: list[Sequence[Step]] = field(default_factory=list)
-    """Scripts of the next chats, each played once; after them `script` again."""
+    """Scripts of the next chats, each played once; then `script` again."""
     choices: Sequence[Sequence[Step]] = ()
-    """Scripts of the answers of one request, which ask in any order; the number is at the end of their id."""
+    """Scripts of the answers of one request, by the number at the end of their id; they start in any order."""
     reason: str | None = None
     limit: RateLimit | None = None
     place: int | None = None
@@ -83,7 +83,7 @@ class FakeBackend:
     known: Sequence[Account] = ()
     checked: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
-    """What the operator wished for, as `pause alice`."""
+    """The operator's commands, such as `pause alice`."""
     picture: bytes | None = None
     bundle_at: Path = Path("bundle")
     requests: list[ChatRequest] = field(default_factory=list)
@@ -94,12 +94,12 @@ class FakeBackend:
     """Raised at the end of each chat, however it ends."""
 
     def begin_anew(self) -> None:
-        """Forget everything: play the first script to the next chat, as if none had come."""
+        """Forget all chats, and play the first script to the next one."""
         vars(self).update(vars(FakeBackend()))
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Play the script."""
-        waiting, closed = self.waiting, self.closed  # a chat that outlives its test tells the next one nothing
+        waiting, closed = self.waiting, self.closed  # a chat that outlives its test does not affect the next one
         self.requests.append(request)
         try:
             for step in self._next_script(request):
@@ -155,7 +155,7 @@ class FakeBackend:
         return self.known
 
     async def check(self, name: str) -> Account:
-        """Return the scripted account as if it had been looked at just now."""
+        """Return the scripted account as if just checked."""
         found = self._account(name)
         self.checked.append(name)
         return found
@@ -169,34 +169,34 @@ class FakeBackend:
         return self._changed(name, "resume", is_paused=False)
 
     async def wake(self, name: str) -> Account:
-        """Note the wish."""
+        """Record the command."""
         return self._changed(name, "wake")
 
     async def sleep(self, name: str) -> Account:
-        """Note the wish."""
+        """Record the command."""
         return self._changed(name, "sleep")
 
     async def reopen(self, name: str) -> Account:
-        """Note the wish."""
+        """Record the command."""
         return self._changed(name, "reopen")
 
     async def renew(self, name: str) -> Account:
-        """Note the wish."""
+        """Record the command."""
         return self._changed(name, "renew")
 
     async def add(self, name: str) -> Account:
-        """Have one more account."""
+        """Add an account."""
         self.done.append(f"add {name}")
         self.known = [*self.known, Account(name, WorkerState.READY, "", None, is_busy=False)]
         return self._account(name)
 
     async def remove(self, name: str) -> None:
-        """Have the account no more."""
+        """Remove the account."""
         self._changed(name, "remove")
         self.known = [account for account in self.known if account.name != name]
 
     async def rename(self, name: str, to: str) -> Account:
-        """Call the account otherwise."""
+        """Rename the account."""
         return self._changed(name, f"rename to {to}:", name=to)
 
     async def bundle(self, name: str) -> Archive:
@@ -211,7 +211,7 @@ class FakeBackend:
 
     @asynccontextmanager
     async def hold(self, name: str) -> AsyncGenerator[Visit]:
-        """Be held while this is entered."""
+        """Hold the account while the context is open."""
         self._changed(name, "hold", is_held=True)
         try:
             yield Visit()
@@ -219,7 +219,7 @@ class FakeBackend:
             self._changed(name, "release", is_held=False)
 
     def cancel(self, chat: str) -> bool:
-        """Note the wish; there is a chat of that id if it was asked for."""
+        """Record the command; tell whether a chat of that id was requested."""
         self.done.append(f"cancel {chat}")
         return any(request.id == chat for request in self.requests)
 
@@ -238,7 +238,7 @@ class FakeBackend:
 
 @dataclass(frozen=True)
 class Served:
-    """A running server, and two ways to talk to it, both of which check every answer by the SDK's own types."""
+    """A running server and two clients of it; both check every answer against the SDK's own types."""
 
     backend: FakeBackend
     app: web.Application
@@ -252,29 +252,29 @@ class Served:
     telemetry: Telemetry
 
     def post(self, **body: Any) -> Any:
-        """Ask for a chat; what is not given is a plain question."""
+        """Request a chat; by default, a plain question."""
         given = {"model": "deepseek", "messages": [{"role": "user", "content": "Hi"}], **body}
         return self.http.post("/v1/chat/completions", json=given)
 
 
 @dataclass
 class FakeImports:
-    """Takes in every login but those that say `bad`, and notes what it was given."""
+    """Accepts every login that does not say `bad`, and records what it was given."""
 
     backend: FakeBackend
 
     async def token(self, name: str, site: str, url: str | None, token: str) -> str:
-        """Take in a token."""
+        """Accept a token."""
         if token == "bad":
             raise RequestError("The site does not take it.", param="token")
         return self._stored("token", name, site, url)
 
     async def storage_state(self, name: str, site: str, url: str | None, state: bytes | Mapping[str, object]) -> str:
-        """Take in a storage state."""
+        """Accept a storage state."""
         return self._stored("storage state", name, site, url)
 
     async def profile(self, name: str | None, sealed: bytes, key: str | None = None) -> str:
-        """Take in a profile."""
+        """Accept a profile."""
         return self._stored(f"profile {sealed!r} {key}", name)
 
     def _stored(self, *what: str | None) -> str:
@@ -283,17 +283,17 @@ class FakeImports:
 
 
 async def examine() -> Sequence[Finding]:
-    """Find that all is well."""
+    """Report that all is well."""
     return [Finding("one", True, "Well.")]
 
 
 async def examine_site(name: str) -> Sequence[Finding]:
-    """Find that the site is as it was."""
+    """Report that the site has not changed."""
     return [Finding(f"page of {name}", True, "Every control was found.")]
 
 
 def access_of(settings: Settings | None = None, *, locked: bool = True) -> Credentials:
-    """Return who may do what in tests: one key that may chat, and one that may everything.
+    """Return the keys of tests: one that may chat, and one that may do everything.
 
     With `settings` they are in the files of those.
     """
@@ -389,5 +389,5 @@ async def serving(
 
 
 async def soon(event: asyncio.Event) -> None:
-    """Wait for `event`, as long as a test may."""
+    """Wait for `event`, up to a test's limit."""
     await asyncio.wait_for(event.wait(), LIMIT)

@@ -1,4 +1,4 @@
-"""Live views of nothing: there is neither an account nor a login to look at."""
+"""Live views without any account or login to view."""
 
 from __future__ import annotations
 
@@ -21,57 +21,57 @@ class FakeLearnings:
     """Learns nothing."""
 
     async def begin(self, url: str, name: str | None) -> Learning:
-        """Begin nothing."""
+        """Raise: there is no such site."""
         raise UnknownAccount(f"There is no site {url!r} here.")
 
     def all(self) -> list[Learning]:
-        """Have none."""
+        """Return none."""
         return []
 
     def one(self, id: str) -> Learning:  # noqa: A002
-        """Have none."""
+        """Raise: there is no such learning."""
         raise UnknownAccount("There is no such learning.")
 
     send = one
 
     async def site_file(self, id: str) -> bytes:  # noqa: A002
-        """Have none."""
+        """Raise: there is no such learning."""
         raise UnknownAccount("There is no such learning.")
 
     async def give_up(self, id: str) -> Learning:  # noqa: A002
-        """Have none."""
+        """Raise: there is no such learning."""
         raise UnknownAccount("There is no such learning.")
 
 
 class FakeViews:
-    """Knows none of what it is asked for."""
+    """Has no account, login or learning."""
 
     learnings = FakeLearnings()
 
     def of_learning(self, id: str, viewer: str) -> AbstractAsyncContextManager[ViewerChannel]:  # noqa: A002
-        """Have no such learning."""
+        """Raise: there is no such learning."""
         return _Nothing()
 
     def of_account(self, name: str, viewer: str) -> AbstractAsyncContextManager[ViewerChannel]:
-        """Have no such account."""
+        """Raise: there is no such account."""
         return _Nothing()
 
     def of_login(self, id: str, viewer: str) -> AbstractAsyncContextManager[ViewerChannel]:  # noqa: A002
-        """Have no such login."""
+        """Raise: there is no such login."""
         return _Nothing()
 
     async def log_in(self, name: str, site: str, url: str | None, keep_browser: bool = False) -> Login:
-        """Begin none."""
+        """Raise: there is no such site."""
         raise UnknownAccount(f"There is no site {site!r} here.")
 
     def login(self, id: str) -> Login:  # noqa: A002
-        """Have no such login."""
+        """Raise: there is no such login."""
         raise UnknownAccount("There is no such login.")
 
     def logins(self) -> list[Login]:
-        """Have none."""
+        """Return none."""
         return []
 
     async def give_up(self, id: str) -> Login:  # noqa: A002
-        """Have no such login."""
+        """Raise: there is no such login."""
         raise UnknownAccount("There is no such login.")

@@ -1,7 +1,7 @@
-"""Watches that the product never keeps the event loop: no call that blocks, no step that computes for long.
+"""Checks that the product never holds up the event loop: no call that blocks, no step that computes for long.
 
-Both are told without a clock on the wall, so that a busy machine changes nothing: blocking calls by Python's audit
-events, long steps by the processor time of the loop's thread. What a test itself does on the loop is its own affair.
+Neither check uses the wall clock, so a busy machine makes no difference: blocking calls are found by Python's audit
+events, long steps by the processor time of the loop's thread. Calls and steps of the test itself do not count.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 import bridge
 
 LONGEST = 0.1
-"""Seconds of the processor that one step may take."""
+"""Most seconds of processor time for one step."""
 LOOK_EVERY = 0.02
 BLOCKING = frozenset(
     (
@@ -31,21 +31,21 @@ BLOCKING = frozenset(
         *("os.chmod", "os.truncate", "shutil.copyfile", "shutil.rmtree", "tempfile.mkstemp", "tempfile.mkdtemp"),
     )
 )
-"""Audit events of calls that wait for a disk, a name server or another process."""
+"""Audit events of calls that wait for a disk, a name server or a process."""
 PRODUCT = str(Path(bridge.__file__).parent)
 APART = tuple(f"{PRODUCT}/{name}/" for name in ("demo", "bench"))
-"""What serves nobody but the person in front of it."""
+"""Modules that serve only the person at the terminal."""
 TESTS = str(Path(__file__).parent.parent)
 EXCUSED = ("<frozen importlib", "linecache.py", "traceback.py", "asyncio/base_events.py", "asyncio/unix_events.py")
-"""Where a call may block: imports come once, as do a traceback's lines, and a process can be started nowhere else."""
+"""Files whose calls may block: imports and a traceback's lines are read once, and processes start nowhere else."""
 ASYNC = CO_COROUTINE | CO_ASYNC_GENERATOR
 
 found: list[str] = []
-"""What was seen since it was last emptied."""
+"""The blocking calls and long steps since the list was last emptied."""
 
 
 def culprit(frame: FrameType | None) -> str | None:
-    """Return the line of the product that keeps the loop, if it is the product that does."""
+    """Return the line of the product that holds up the loop, if any."""
     line = None
     while frame is not None:
         file = frame.f_code.co_filename
@@ -65,7 +65,7 @@ LOOP_STEPS = ("run_forever", "run_until_complete", "_run_once")
 
 
 class Step:
-    """The step that the loop of a thread is at; `began` is in its processor time.
+    """The step that a thread's loop is running; `began` is in its processor time.
 
     `collected` are the seconds that the collector of garbage has taken of it: noted from its beginning, for the thread
     that looks may see it for the first time after a collection.
@@ -86,7 +86,7 @@ class Step:
 
 
 class GuardedLoop(asyncio.SelectorEventLoop):
-    """A loop that knows since when its present step runs."""
+    """A loop that knows when its present step began."""
 
     def __init__(self, step: Step) -> None:
         self._step = step
@@ -96,7 +96,7 @@ class GuardedLoop(asyncio.SelectorEventLoop):
         return super()._call_soon(partial(self._step.run, callback), args, context)  # type: ignore[misc]
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
-        """Do it at that time; see `BaseEventLoop.call_at`."""
+        """Call back at a time; see `BaseEventLoop.call_at`."""
         return super().call_at(when, partial(self._step.run, callback), *args, context=context)
 
     def _add_reader(self, fd: Any, callback: Any, *args: Any) -> Any:
@@ -105,7 +105,7 @@ class GuardedLoop(asyncio.SelectorEventLoop):
     async def _accept_connection2(
         self, protocol: Any, taken: Any, extra: Any, tls: Any, server: Any, *limits: Any
     ) -> None:
-        """Close a connection that is taken while its server closes, which asyncio leaves to the garbage collector."""
+        """Close a connection that is accepted while its server closes; asyncio leaves it to the garbage collector."""
         if server is not None and not server.is_serving():
             taken.close()
             return
@@ -113,13 +113,13 @@ class GuardedLoop(asyncio.SelectorEventLoop):
 
 
 def on_blocking(event: str) -> None:
-    """Note one of the blocking calls, if the product makes it on the loop."""
+    """Record a blocking call, if the product makes it on the loop."""
     if asyncio._get_running_loop() is not None and (line := culprit(sys._getframe(2))):
         found.append(f"{event} blocks the loop: {line}")
 
 
 class Watch:
-    """A thread that looks at the steps of a loop, and leaves out what the collector of garbage takes."""
+    """A thread that times the steps of a loop, without the time of the garbage collector."""
 
     def __init__(self, step: Step) -> None:
         self._step = step
@@ -130,12 +130,12 @@ class Watch:
         self._looker = threading.Thread(target=self._look, daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start watching."""
         gc.callbacks.append(self._on_collection)
         self._looker.start()
 
     def stop(self) -> None:
-        """End."""
+        """Stop watching."""
         self._is_over.set()
         self._looker.join()
         gc.callbacks.remove(self._on_collection)
@@ -162,6 +162,6 @@ class Watch:
 
 
 def taken() -> Iterator[str]:
-    """Yield what was seen, and forget it."""
+    """Yield what was seen, and empty the list."""
     while found:
         yield found.pop(0)

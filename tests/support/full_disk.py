@@ -1,4 +1,4 @@
-"""A full disk, played by a limit on the size of files: each write beyond it fails, as root, too."""
+"""A full disk, simulated by a limit on file sizes: each write beyond it fails, even for root."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def full_disk(room: int = 4096) -> Iterator[None]:
-    """Let no file of this process grow beyond `room` bytes meanwhile."""
+    """Limit the files of this process to `room` bytes while the context is open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # else the signal ends the process
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))

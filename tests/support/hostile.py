@@ -1,4 +1,4 @@
-"""A site whose page turns against its user on order, and other origins that write down every byte they are sent."""
+"""A site whose page attacks its user on command, and other origins that record every byte sent to them."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ from tests.support.waiting import LIMIT, until
 
 TURN = TurnSettings(ready=12, submit=6, first_byte=6, silence=6, stop=4)
 PIECE = 12
-"""Characters of a secret that are one piece: as few must not be found anywhere."""
+"""Characters in one piece of a secret; not even one piece may be found anywhere."""
 OBEY = """<script>new EventSource("/orders").onmessage = order => (0, eval)(order.data);</script>"""
 GREEDY = "const kept = []; setInterval(() => kept.push(new Uint8Array(2 ** 25).fill(1)), 100);"
 STORMS = ("for (;;) {}", "for (;;) alert('x')")
 HANG = "for (;;) { const call = new XMLHttpRequest(); call.open('GET', '/never', false); call.send(); }"
-"""JavaScript that takes ever more memory, and that never lets the page come to rest; a hang takes no processor."""
+"""JavaScript that never ends: it takes ever more memory, keeps the page busy, or blocks it without processor time."""
 TRAP = (PAGES / "trap.html").read_text("utf-8")
 
 
 @dataclass
 class Foreign:
-    """Another origin: records what comes, as it comes, and answers everything with a page that begs for the prompt."""
+    """Another origin: records each request on arrival, and answers with a page that asks for the prompt."""
 
     url: str = ""
     received: bytearray = field(default_factory=bytearray)
@@ -54,7 +54,7 @@ class Foreign:
     asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one request."""
+        """Record and answer one request."""
         self.connections += 1
         with suppress(ConnectionError):
             data = await reader.read(2**16)
@@ -66,7 +66,7 @@ class Foreign:
         writer.close()
 
     def pieces_of(self, *secrets: str) -> list[str]:
-        """Return the pieces of the secrets that were received, in whatever usual encoding."""
+        """Return the pieces of the secrets that were received, in any usual encoding."""
         texts = list(_readings(bytes(self.received)))
         pieces = [secret[at : at + PIECE] for secret in secrets for at in range(len(secret) - PIECE + 1)]
         return [piece for piece in pieces if any(piece in text for text in texts)]
@@ -74,12 +74,12 @@ class Foreign:
 
 @dataclass
 class Packets(asyncio.DatagramProtocol):
-    """Keeps what comes by UDP."""
+    """Records UDP packets."""
 
     received: list[bytes]
 
     def datagram_received(self, data: bytes, addr: object) -> None:
-        """Keep one packet."""
+        """Record one packet."""
         self.received.append(data)
 
 
@@ -97,7 +97,7 @@ def _answer(page: str) -> bytes:
 
 
 def _readings(data: bytes) -> list[str]:
-    """Return what the bytes may say: as they are, as UTF-16, as parts of an address, as base64."""
+    """Return the possible texts of the bytes: plain, as UTF-16, URL-encoded, as base64."""
     ways = [data, data.replace(b"\0", b""), unquote_to_bytes(data)]
     for run in re.findall(rb"[A-Za-z0-9+/_-]{16,}", data):
         with suppress(ValueError):
@@ -107,21 +107,21 @@ def _readings(data: bytes) -> list[str]:
 
 @dataclass
 class HostileSite(Backend):
-    """The site itself, with a page that does what it is ordered to."""
+    """The site itself, with a page that obeys orders."""
 
     page: str = "buttons.html"
     on_load: str = ""
     """JavaScript that each load of the page runs."""
     on_prompt: str = ""
-    """JavaScript that the page runs when a prompt has come, which then gets no answer."""
+    """JavaScript that the page runs on a prompt; the prompt then gets no answer."""
     leads_to: str | None = None
     """An address that the page is redirected to."""
     during: str = ""
     """JavaScript that the page runs in the middle of each answer."""
     lasts: float = 0
-    """Seconds that the model takes for the rest of an answer then."""
+    """Seconds that the model then takes for the rest of the answer."""
     flood: bytes = b""
-    """What follows the beginning of each answer then, again and again, up to `flood_size` bytes."""
+    """Bytes that then follow the beginning of each answer, repeated up to `flood_size` bytes."""
     flood_size: float = math.inf
     flooded: int = 0
     loads: int = 0
@@ -144,7 +144,7 @@ class HostileSite(Backend):
         )
 
     async def orders(self, request: web.Request) -> web.StreamResponse:
-        """Keep a line open on which the page hears what to do."""
+        """Keep the stream open on which the page receives its orders."""
         line = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await line.prepare(request)
         self.lines.add(line)
@@ -156,7 +156,7 @@ class HostileSite(Backend):
         return line
 
     async def never(self, _: web.Request) -> web.StreamResponse:
-        """Give no answer, as long as the page waits for one."""
+        """Give no answer while the page waits for one."""
         await asyncio.Event().wait()
         raise web.HTTPServiceUnavailable
 
@@ -168,7 +168,7 @@ class HostileSite(Backend):
         await self._tell(script)
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
-        """Answer a prompt, if it is to have an answer; in two parts, where the page has something to do meanwhile."""
+        """Answer a prompt unless it gets no answer; in two parts if the page has a script to run in between."""
         if self.on_prompt:
             await self._note(request)
             await self.order(self.on_prompt)
@@ -183,9 +183,9 @@ class HostileSite(Backend):
         *begun, rest = whole.body.split(b"\n\n", 2)
         await answer.write(b"\n\n".join([*begun, b""]))
         while self.flood and self.flooded < self.flood_size:
-            await answer.write(self.flood)  # fails when the page has left
+            await answer.write(self.flood)  # fails if the page has gone
             self.flooded += len(self.flood)
-            await asyncio.sleep(0)  # the bridge has its turn, in the same process
+            await asyncio.sleep(0)  # lets the bridge run, in the same process
         await self._tell(self.during)
         await asyncio.sleep(self.lasts)
         await answer.write(rest)
@@ -239,7 +239,7 @@ class Run:
     facts: Facts
 
     async def start_over(self) -> None:
-        """Wait until the account answers again, and forget all that was."""
+        """Wait until the account answers again, and forget all that was recorded."""
         await until(lambda: states(self.facts)[-1] is WorkerState.READY and self.site.listening.is_set())
         self.site.on_load = self.site.on_prompt = self.site.during = ""
         self.site.lasts = 0
@@ -248,11 +248,11 @@ class Run:
         self.facts.forget()
 
     async def load_anew(self) -> None:
-        """Have the page loaded anew, which ends what it was told to do, and start over."""
+        """Reload the page, which ends all its orders, and start over."""
         self.site.on_load = ""
         await until(lambda: states(self.facts)[-1] is WorkerState.READY)
         loads = self.site.loads
-        self.site.listening.set()  # a page that was told something listens as well
+        self.site.listening.set()  # a page that has an order also listens
         await self.site.order("location.reload()")
         await until(lambda: self.site.loads > loads)
         await self.start_over()
@@ -277,10 +277,10 @@ def login_of(site: HostileSite) -> Profile:
 
 
 def cautious_settings(folder: Path, **sections: Section) -> Settings:
-    """Return settings by which a bad page is soon found out."""
+    """Return settings with which the bridge soon detects a bad page."""
     defaults: dict[str, Section] = {
         "turn": TURN,
-        "pool": PoolSettings(min_interval=0, queue_limit=40),  # above what opening the page anew may take
+        "pool": PoolSettings(min_interval=0, queue_limit=40),  # above the time to open the page again
         "conversations": ConversationSettings(enabled=False),
         "browser": BrowserSettings(check_every=0.5, call_limit=5, hosts="any"),
     }
@@ -317,19 +317,19 @@ async def bridge_to(
 
 
 def states(facts: Facts) -> Sequence[WorkerState]:
-    """Return the states that the account was in, one after the other."""
+    """Return the states of the account, in order."""
     return [fact.state for fact in facts.seen if isinstance(fact, WorkerChanged)]
 
 
 async def answers(run: Run) -> bool:
-    """Tell whether there is an answer."""
+    """Tell whether a prompt gets an answer."""
     with suppress(APIStatusError):
         return await run.ask("hello") == answer_to("hello")
     return False
 
 
 async def comes_back(run: Run) -> None:
-    """Ask until there is an answer, a few times: the page that is open may have been told to fail yet."""
+    """Ask up to a few times until there is an answer; the open page may still have orders to fail."""
     for _ in range(4):
         if await answers(run):
             return

@@ -1,4 +1,4 @@
-"""Serves an application of a test on a free port of this machine, and tells whether something listens on one."""
+"""Serves a test's application on a free local port, and tells whether something listens on a port."""
 
 from __future__ import annotations
 

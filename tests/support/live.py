@@ -1,4 +1,4 @@
-"""A real bridge with a real Chromium on a real demo site, for the tests that prove what users get."""
+"""A real bridge with a real Chromium and a real demo site, for the tests of what users get."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ QUICK_SITE = DemoSettings(settle=(0.0, 0.2), toggle_settle=(0.0, 0.1), pow_diffi
 
 
 def directive(**script: Any) -> str:
-    """Return the words in a prompt that tell the demo site what to answer; see its `Script`."""
+    """Return the part of a prompt that tells the demo site what to answer; see its `Script`."""
     return f"[[demo {json.dumps(script)}]]"
 
 
 def called(name: str, /, **arguments: Any) -> str:
-    """Return a tool call as the bridge asks the model to write it."""
+    """Return a tool call in the notation that the bridge asks the model to use."""
     return write_call(Call(name, json.dumps(arguments)))
 
 
 class Facts:
-    """The facts so far, and a way to wait for one."""
+    """The facts so far, and ways to wait for one."""
 
     def __init__(self) -> None:
         self.seen: list[Fact] = []
@@ -55,7 +55,7 @@ class Facts:
         self._more.set()
 
     async def wait_for(self, wanted: Callable[[Fact], bool], after: int = 0, limit: float | None = LIMIT) -> Fact:
-        """Return the first fact from number `after` on that is `wanted`."""
+        """Wait for the first fact from number `after` on that is `wanted`, and return it."""
         async with asyncio.timeout(limit):
             while True:
                 for fact in self.seen[after:]:
@@ -65,11 +65,11 @@ class Facts:
                 await self._more.wait()
 
     def forget(self) -> None:
-        """Forget all but the state of each account."""
+        """Forget all facts but the last state of each account."""
         self.seen[:] = {fact.account: fact for fact in self.seen if isinstance(fact, WorkerChanged)}.values()
 
     async def state(self, account: str, state: WorkerState, after: int = 0) -> WorkerChanged:
-        """Return the fact that the account has come into `state`."""
+        """Wait for the fact that the account has reached `state`, and return it."""
         fact = await self.wait_for(
             lambda fact: isinstance(fact, WorkerChanged) and (fact.account, fact.state) == (account, state), after
         )
@@ -77,13 +77,13 @@ class Facts:
         return fact
 
     async def end_of(self, request: str | None) -> None:
-        """Return when the chat of the request of this id, which may have its answer already, is over."""
+        """Wait for the end of the chat of a request, which may already have its answer."""
         await self.wait_for(lambda fact: isinstance(fact, ChatEnded) and fact.chat == request)
 
 
 @dataclass
 class Live:
-    """Everything that runs, and the client that talks to it."""
+    """The running site and bridge, and a client of the bridge."""
 
     site: DemoSite
     bridge: Bridge
@@ -94,11 +94,11 @@ class Live:
     key: str
 
     def account(self, name: str = "alice") -> Account:
-        """Return the account as the site sees it."""
+        """Return the site's record of the account."""
         return self.site.account(name)
 
     async def ask(self, prompt: str, model: str = "deepseek-chat", **more: Any) -> str:
-        """Return the whole answer to one prompt, once its account is free again."""
+        """Return the whole answer to one prompt when its account is free again."""
         answer = await self.client.chat.completions.create(
             model=model, messages=[{"role": "user", "content": prompt}], **more
         )
@@ -106,18 +106,18 @@ class Live:
         return answer.choices[0].message.content or ""
 
     async def stream(self, prompt: str, model: str = "deepseek-chat") -> AsyncStream[ChatCompletionChunk]:
-        """Return the answer's chunks, once the site has begun to answer."""
+        """Return the answer's chunks when the site has begun to answer."""
         return await self.client.chat.completions.create(
             model=model, messages=[{"role": "user", "content": prompt}], stream=True
         )
 
     async def pids(self, kind: str) -> list[int]:
-        """Return the ids of Chromium's processes of one kind."""
+        """Return the process ids of Chromium's processes of one kind."""
         return [pid for name, pid in await self.bridge.browser.processes() if name == kind]
 
 
 def settings_for(folder: Path, **sections: Section) -> Settings:
-    """Return settings that touch nothing but `folder`, with short limits."""
+    """Return settings with short limits that use no folder but `folder`."""
     defaults: dict[str, Section] = {
         "server": ServerSettings(port=0, drain=5, headers_after=300),
         "browser": light_browser(),
@@ -129,7 +129,7 @@ def settings_for(folder: Path, **sections: Section) -> Settings:
 
 @contextmanager
 def changed(section: Section, **values: Any) -> Iterator[None]:
-    """Let settings of a running bridge have other values meanwhile, as when it reads them again."""
+    """Change settings of a running bridge while the context is open, as when it reads them again."""
     before = {name: getattr(section, name) for name in values}
     vars(section).update(values)
     try:
@@ -139,13 +139,13 @@ def changed(section: Section, **values: Any) -> Iterator[None]:
 
 
 def signed_in_profile(site: DemoSite, name: str) -> Profile:
-    """Return a profile like the one that a login captures, without the ten steps of a login."""
+    """Return a profile like one that a login captures, without the ten steps of a login."""
     return Profile(name=name, site="deepseek", url=site.url, storage_state=site.account(name).storage_state())
 
 
 @asynccontextmanager
 async def other_site(run: Live, **settings: Any) -> AsyncGenerator[None]:
-    """Let the site behave otherwise meanwhile, and the pages of the accounts be of that one."""
+    """Change the site's behaviour while the context is open, and reload the accounts' pages from it."""
     try:
         with run.site.changed(**settings):
             await load_anew(run)
@@ -155,7 +155,7 @@ async def other_site(run: Live, **settings: Any) -> AsyncGenerator[None]:
 
 
 async def load_anew(run: Live) -> None:
-    """Load the page of each account that is ready anew, which costs less than another page."""
+    """Reload the page of each ready account, which takes less time than opening a new page."""
     pool = run.bridge.pool
     for name in [account.name for account in pool.accounts() if account.state is WorkerState.READY]:
         await until(lambda name=name: name in {slot.worker.name for slot in pool.queue.idle()})  # type: ignore[misc]
@@ -167,14 +167,14 @@ async def load_anew(run: Live) -> None:
 
 
 async def sign_in_again(run: Live, name: str, state: WorkerState = WorkerState.READY) -> None:
-    """Log the account in anew, as `bridge login` does, and wait until it has come to `state`."""
+    """Log the account in again, as `bridge login` does, and wait until it has reached `state`."""
     after = len(run.facts.seen)
     ProfileStore(run.settings.profiles, load_identity(run.settings.key_source)).save(signed_in_profile(run.site, name))
     await run.facts.state(name, state, after)
 
 
 async def with_accounts(run: Live, *names: str) -> Live:
-    """Return a bridge that tests share with these accounts and no other ones."""
+    """Give a bridge that tests share exactly these accounts, and return it."""
     for stored in run.bridge.pool.accounts():
         if stored.name not in names:
             await run.bridge.pool.remove(stored.name)
@@ -184,7 +184,7 @@ async def with_accounts(run: Live, *names: str) -> Live:
 
 
 async def reset(run: Live) -> Live:
-    """Return a bridge that tests share as if it had just begun: no chat, no fault, no turn, and each account ready."""
+    """Reset a bridge that tests share: no chats, no faults, no turns, and each account ready; return it."""
     pool = run.bridge.pool
     await until(lambda: not pool.queue.busy())
     for account in run.site.accounts:
@@ -212,7 +212,7 @@ async def served(
     own: Sequence[str] | None = None,
     **sections: Section,
 ) -> AsyncGenerator[Live]:
-    """Run a bridge with the site's accounts, or its `own` ones: signed in unless the folder has their profiles already.
+    """Run a bridge with the site's accounts, or its `own`; sign them in unless the folder already has their profiles.
 
     Without a Chromium to share, the bridge starts one of its own.
     """
@@ -236,7 +236,7 @@ async def served(
 async def live(
     folder: Path, *names: str, chromium: Chromium | None = None, demo: DemoSettings = QUICK_SITE, **sections: Section
 ) -> AsyncGenerator[Live]:
-    """Run a demo site and a bridge with the named accounts (default: alice); see `served`."""
+    """Run a demo site, and a bridge with the named accounts (default: alice); see `served`."""
     async with (
         DemoSite(replace(demo, accounts=names or ("alice",))) as site,
         served(folder, site, chromium, None, **sections) as run,

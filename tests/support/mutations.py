@@ -1,4 +1,4 @@
-"""Random values, and bodies that are fine but for a few places: what fuzz tests of all dialects send."""
+"""Random values, and valid bodies with a few wrong places, for the fuzz tests of all dialects."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from tests.support.fake_backend import Served
 
 WANTED = int(os.environ.get("FUZZ", "100"))
-"""How many requests each fuzz test makes."""
+"""Number of requests in each fuzz test."""
 FUZZ_TESTS = pytest.mark.timeout(max(300, WANTED))
-"""The mark of fuzz tests: how long one may take."""
+"""The mark of fuzz tests, with their time limit."""
 fuzz = settings(max_examples=WANTED, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 """The settings of fuzz tests."""
 SCALARS = st.none() | st.booleans() | st.integers(-5, 2**70) | st.floats(allow_nan=False) | st.text(max_size=8)
@@ -28,12 +28,12 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 NO_BODIES = VALUES.map(json.dumps).map(str.encode) | st.binary(max_size=99)
-"""Bodies that no API has."""
+"""Bodies that are valid in no API."""
 Path = tuple[str | int, ...]
 
 
 async def answered(served: Served, path: str, data: bytes, outcomes: Counter[str]) -> tuple[int, str, str]:
-    """Send a body, and return the status, type and text of its answer, which is no failure of the bridge.
+    """Send a body, and return the status, type and text of the answer; check that the bridge did not fail.
 
     Where nothing comes back, the client's own limit of time ends the test.
     """
@@ -46,7 +46,7 @@ async def answered(served: Served, path: str, data: bytes, outcomes: Counter[str
 
 
 def mutated(documents: list[Any]) -> st.SearchStrategy[Any]:
-    """Return a strategy of copies of one of the documents, in which up to three values are others, gone or twice."""
+    """Return a strategy of copies of the documents, each with up to three values changed, removed or repeated."""
     changes = st.lists(st.tuples(st.randoms(use_true_random=True), VALUES), min_size=1, max_size=3)
     return st.builds(_changed, st.sampled_from(documents), changes)
 

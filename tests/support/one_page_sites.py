@@ -1,4 +1,4 @@
-"""What small sites of one page have in common: the page, the site file that describes it, and the server."""
+"""Common parts of small one-page sites: the page, the site file that describes it, and the server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ min_interval = 0.0
 [[models]]
 id = "small"
 """
-"""How the site file of a small site begins."""
+"""The beginning of a small site's site file."""
 TEXT_UNTIL_END = """
 [[answer.rules]]
 emit = "text"
@@ -29,12 +29,12 @@ value = "text"
 when = { end = true }
 emit = "finish"
 """
-"""The rules of an answer whose frames have `text`, and of which the last one has `end`."""
+"""The rules of an answer whose frames have `text` and whose last frame has `end`."""
 
 
 @asynccontextmanager
 async def served(page: str, handlers: Mapping[str, Handler]) -> AsyncGenerator[str]:
-    """Serve a page and what its script calls, by method and path, on a free port; yield the address."""
+    """Serve a page and the routes that its script calls, by method and path, on a free port; yield the address."""
 
     async def shown(_: web.Request) -> web.Response:
         return web.Response(text=page, content_type="text/html")

@@ -1,4 +1,4 @@
-"""Checks whatever a test's client reads against the OpenAI SDK's own types, strictly."""
+"""Checks every body that a test's client reads strictly against the OpenAI SDK's own types."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WHOLE: dict[str, type[BaseModel]] = {
     "/v1/images/generations": ImagesResponse,
 }
 FOREIGN = re.compile(r"/(?:api|v1beta)/|/v1/models/[^/]+:")
-"""How the paths of other dialects begin."""
+"""The prefixes of other dialects' paths."""
 CHUNKS: dict[str, type[BaseModel]] = {"/v1/chat/completions": ChatCompletionChunk, "/v1/completions": Completion}
 
 
@@ -36,9 +36,9 @@ EVENTS: dict[str, type[BaseModel]] = {
     for kind in get_args(get_args(ResponseStreamEvent)[0])
     for name in get_args(kind.model_fields["type"].annotation)
 }
-"""The type of each event by its name: to try them all takes long."""
+"""The type of each event by its name; trying all types would take long."""
 LATER = ConfigDict(defer_build=True)
-"""To build what checks items takes a tenth of a second, which most processes of tests can spare."""
+"""Delays the building of the items' validators: it takes a tenth of a second, and most test processes need none."""
 ITEMS = {
     RESPONSES: TypeAdapter[Any](ResponseItem, config=LATER),
     CONVERSATIONS: TypeAdapter[Any](ConversationItem, config=LATER),
@@ -52,7 +52,7 @@ OBJECTS: dict[str, type[BaseModel]] = {
 
 
 def check(path: str, body: bytes) -> None:
-    """Raise if `body`, whole or a stream, is not what the SDK knows from `path`; other paths hold what they like."""
+    """Raise if `body`, whole or a stream, does not have the SDK's type for `path`; other paths are not checked."""
     path = path.rstrip("/")
     if body.startswith((b"data: ", b"event: ", b": ")):
         _check_stream(path, body)
@@ -70,7 +70,7 @@ def check(path: str, body: bytes) -> None:
 
 
 def _check_object(path: str, answer: dict[str, Any]) -> None:
-    """Check a response, a conversation, or what belongs to them."""
+    """Check a response, a conversation, or one of their parts."""
     kind = answer.get("object", answer.get("type"))
     if kind in OBJECTS and (kind != "response" or "deleted" not in answer):
         OBJECTS[kind].model_validate_json(json.dumps(answer), strict=True)
@@ -92,7 +92,7 @@ def _check_stream(path: str, body: bytes) -> None:
 
 
 def check_event(text: str) -> None:
-    """Raise if `text` is no event of a response."""
+    """Raise if `text` is not an event of a response."""
     EVENTS[json.loads(text)["type"]].model_validate_json(text, strict=True)
 
 
@@ -102,12 +102,12 @@ def _check(answer: dict[str, object], kind: type[BaseModel]) -> None:
         kind, answer = ErrorObject, dict(answer["error"])  # type: ignore[call-overload]
         assert {"message", "type", "param", "code"} <= answer.keys()
     for choice in answer.get("choices", ()) if kind is Completion else ():  # type: ignore[attr-defined]
-        choice["finish_reason"] = choice["finish_reason"] or "stop"  # the type knows no chunk but the last one
+        choice["finish_reason"] = choice["finish_reason"] or "stop"  # the type describes only the last chunk
     kind.model_validate_json(json.dumps(answer), strict=True)
 
 
 def checked() -> aiohttp.TraceConfig:
-    """Return what makes a client check all bodies that it reads to their end, but for those of other dialects."""
+    """Return the hooks with which a client checks all bodies that it reads whole, except those of other dialects."""
     spoken = dialects(Settings().api)
 
     async def begin(_: aiohttp.ClientSession, context: SimpleNamespace, sent: aiohttp.TraceRequestStartParams) -> None:

@@ -1,4 +1,4 @@
-"""Somebody who is signed in to the dashboard of a served bridge, as a browser is."""
+"""A client that is signed in to a bridge's dashboard, as a browser is."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ SESSION = "/admin/api/session"
 
 @dataclass
 class Operator:
-    """A session of the dashboard: its cookie is in `http`, its CSRF token goes along with `send`."""
+    """A session of the dashboard: `http` has its cookie, and `send` adds its CSRF token."""
 
     http: aiohttp.ClientSession
     csrf: str
 
     def get(self, path: str, **more: Any) -> Any:
-        """Look at something."""
+        """Send a GET request."""
         return self.http.get(path, **more)
 
     def send(self, method: str, path: str, body: object = None) -> Any:
-        """Change something."""
+        """Send a request that changes something."""
         return self.http.request(method, path, json={} if body is None else body, headers={"X-CSRF-Token": self.csrf})
 
     async def answer(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        """Ask for something, and return the status and what came back."""
+        """Send a request, and return the status and the answer."""
         async with self.send(method, path, body) as response:
             return response.status, await response.json()
 
 
 def browser(served: Served, **headers: str) -> aiohttp.ClientSession:
-    """Return a client that keeps cookies and has no key."""
+    """Return a client with a cookie jar and no key."""
     return aiohttp.ClientSession(
         f"http://127.0.0.1:{served.port}",
         headers=headers,
@@ -60,7 +60,7 @@ async def signed_in(served: Served, key: str = ADMIN_KEY) -> AsyncIterator[Opera
 
 
 class Events:
-    """The event stream of the dashboard, as it comes."""
+    """The event stream of the dashboard."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
@@ -69,7 +69,7 @@ class Events:
         self.state: dict[str, Any] = {}
 
     async def next(self, event: str) -> Any:
-        """Return the data of the next event of that name; the state is kept up to date meanwhile."""
+        """Return the data of the next event of that name, and update the state with every event until then."""
         async with asyncio.timeout(LIMIT):
             while True:
                 while self._waiting:
@@ -83,13 +83,13 @@ class Events:
                 self._waiting += [(one.event, json.loads(one.data)) for one in self._decoder.feed(data)]
 
     async def until(self, holds: Any) -> dict[str, Any]:
-        """Return the state as soon as `holds` says yes to it."""
+        """Wait until `holds` accepts the state, and return it."""
         while not (self.state and holds(self.state)):
             await self.next("state")
         return self.state
 
     async def end(self) -> None:
-        """Return when the stream has ended."""
+        """Wait for the end of the stream."""
         async with asyncio.timeout(LIMIT):
             while await self._response.content.readany():
                 pass

@@ -1,4 +1,4 @@
-"""Z.ai's page as builds of it may be: with a native list of models, and with its search in a menu."""
+"""Possible later builds of Z.ai's page: with a native list of models, and with its search in a menu."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def zai_with_other_controls(folder: Path, *, is_chosen: bool) -> Wire:
 
 
 def _zai(folder: Path, changes: Sequence[tuple[str, str]]) -> Wire:
-    """Return the stand-in with a page whose script is written into `folder`."""
+    """Return the stand-in with a changed page; write the page's script into `folder`."""
     script = PAGE.read_text("utf-8")
     for old, new in changes:
         script, count = re.subn(old, _text(new), script, flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""The examples for nginx and Caddy, run for real in front of a bridge."""
+"""The examples for nginx and Caddy, in real servers in front of a bridge."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EXAMPLES = ROOT / "examples"
 
 
 class Here(AbstractResolver):
-    """Finds every name on this machine."""
+    """Resolves every name to this machine."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -62,7 +62,7 @@ async def nginx(
 
 
 async def caddy(folder: Path, files: CertificateFiles, port: int, bridge: int) -> list[str]:
-    """Return the command that runs Caddy with the example, but for where the certificate comes from."""
+    """Return the command that runs Caddy with the example and a local certificate."""
     site = (EXAMPLES / "Caddyfile").read_text("utf-8").replace("127.0.0.1:8000", f"127.0.0.1:{bridge}")
     own = f"{NAME}:{port} {{\n\tbind 127.0.0.1\n\ttls {files.certificate} {files.key}\n"
     file = folder / "Caddyfile"
@@ -78,7 +78,7 @@ PROXIES: dict[str, Callable[[Path, CertificateFiles, int, int], Awaitable[list[s
 
 @asynccontextmanager
 async def behind(name: str, folder: Path, bridge: int) -> AsyncGenerator[aiohttp.ClientSession]:
-    """Run a proxy with its example in front of a bridge, and give a client of it."""
+    """Run a proxy with its example in front of a bridge, and yield a client of it."""
     port, files = free_port(), await self_signed(folder)
     command = await PROXIES[name](folder, files, port, bridge)
     quiet = asyncio.subprocess.DEVNULL

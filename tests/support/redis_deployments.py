@@ -1,4 +1,4 @@
-"""Redis as people run it who want it to stay up: behind Sentinel, and as a Redis Cluster; real processes."""
+"""Redis with high availability, in real processes: behind Sentinel, and as a Redis Cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.redis_server import RedisServer, redis_server
 from tests.support.waiting import until
 
 DOWN_AFTER = 1000
-"""Milliseconds after which Sentinel takes a server for dead."""
+"""Milliseconds after which Sentinel considers a silent server dead."""
 MASTERS = 3
 
 
@@ -25,7 +25,7 @@ async def _info(link: RedisLink, section: str) -> dict[str, object]:
 
 @asynccontextmanager
 async def behind_sentinel(folder: Path) -> AsyncGenerator[tuple[str, RedisServer]]:
-    """Run a master, a replica and a Sentinel meanwhile; yield the address, and the master."""
+    """Run a master, a replica and a Sentinel; yield the address and the master."""
     async with AsyncExitStack() as stack:
         master = await stack.enter_async_context(redis_server(folder))
         replica = await stack.enter_async_context(redis_server(folder, "--replicaof", "127.0.0.1", str(master.port)))
@@ -55,7 +55,7 @@ async def behind_sentinel(folder: Path) -> AsyncGenerator[tuple[str, RedisServer
 
 @asynccontextmanager
 async def redis_cluster(folder: Path) -> AsyncGenerator[tuple[str, Sequence[RedisServer]]]:
-    """Run a Redis Cluster of masters alone meanwhile; yield the address, and the servers."""
+    """Run a Redis Cluster of masters without replicas; yield the address and the servers."""
     async with AsyncExitStack() as stack:
         servers = []
         for number in range(MASTERS):

@@ -1,4 +1,4 @@
-"""Two real servers behind one address, one the replica of the other, which may take over without the last writes."""
+"""Two real servers behind one address: a master, and a replica that may take over without the last writes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LAGS = 0.5
 
 
 class RedisPair:
-    """The servers, the one that clients reach first."""
+    """The servers; clients reach the first."""
 
     def __init__(self, server: RedisServer, replica: RedisServer, relay: Relay) -> None:
         self._server, self._replica, self._relay = server, replica, relay
@@ -27,11 +27,11 @@ class RedisPair:
         return f"redis://127.0.0.1:{self._relay.port}"
 
     def link(self, prefix: str) -> AbstractAsyncContextManager[RedisLink]:
-        """Connect to the one that clients reach."""
+        """Connect to the server that clients reach."""
         return self._server.link(prefix=prefix)
 
     async def follow(self) -> None:
-        """Have the replica follow, and wait until it does."""
+        """Make the replica follow, and wait until it does."""
         async with self._replica.link() as link:
             await link._client.replicaof("127.0.0.1", self._server.port)
 
@@ -45,11 +45,11 @@ class RedisPair:
         await self._server.kill()
 
     async def start(self) -> None:
-        """Start it anew without its data."""
+        """Restart the server that clients reach, without its data."""
         await self._server.start()
 
     async def fail_over(self) -> None:
-        """Cut the replica off, then let it take the server's place; the server follows it from then on."""
+        """Cut the replica off, then let it replace the master; the old master then follows it."""
         await self.follow()
         async with self._replica.link() as link:
             await link._client.replicaof("NO", "ONE")
@@ -61,7 +61,7 @@ class RedisPair:
 
 @asynccontextmanager
 async def redis_pair(folder: Path) -> AsyncGenerator[RedisPair]:
-    """Run both meanwhile."""
+    """Run both servers."""
     async with redis_server(folder) as server, redis_server(folder) as replica:
         relay = Relay(server.url)
         await relay.mend()

@@ -1,4 +1,4 @@
-"""A real redis-server on a free loopback port, which can be killed, frozen, emptied and started anew."""
+"""A real redis-server on a free loopback port, which a test can kill, freeze, empty and restart."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
 
 
 class RedisServer:
-    """The server; without `persists` it starts anew without its data, as it does with an old snapshot.
+    """The server; without `persists`, it restarts without its data, as from an old snapshot.
 
     `options` are further ones of its command line, which come after the file `config`, if there is one.
     """
@@ -37,7 +37,7 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the server, and wait until it answers."""
         assert SERVER is not None
         kept = (
             ["--appendonly", "yes", "--appendfsync", "always"]
@@ -52,7 +52,7 @@ class RedisServer:
         await until(self._answers)
 
     async def kill(self) -> None:
-        """End it at once, as a crash does."""
+        """Kill the server, as a crash does."""
         assert self._process is not None
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGCONT)
@@ -60,13 +60,13 @@ class RedisServer:
         await self._process.wait()
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send the server a signal."""
         assert self._process is not None
         self._process.send_signal(number)
 
     @asynccontextmanager
     async def link(self, limit: float = 1.0, prefix: str = "test") -> AsyncGenerator[RedisLink]:
-        """Connect to it."""
+        """Connect to the server."""
         link = connect(self.url, prefix, limit)
         try:
             yield link
@@ -86,7 +86,7 @@ class RedisServer:
 async def redis_server(
     folder: Path, *options: str, config: Path | None = None, persists: bool = False
 ) -> AsyncGenerator[RedisServer]:
-    """Run a server meanwhile; skips the test where none is installed, but not in CI."""
+    """Run a server; skip the test if none is installed, except in CI."""
     if SERVER is None:
         pytest.skip("needs redis-server or valkey-server")
     server = RedisServer(folder, free_port(), *options, config=config, persists=persists)

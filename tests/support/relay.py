@@ -1,4 +1,4 @@
-"""A way to a server that can be broken and mended: what a client sees of a network, or of a server that starts anew."""
+"""A path to a server that a test can cut and restore, like a network failure or a restart of the server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 
 class Relay:
-    """Passes bytes on between its port and the server behind it, unless it is broken."""
+    """Forwards bytes between its port and the server behind it, unless it is cut."""
 
     def __init__(self, url: str, tls: ssl.SSLContext | None = None) -> None:
         self._target = urlsplit(url)
@@ -25,13 +25,13 @@ class Relay:
         return f"http://127.0.0.1:{self.port}"
 
     async def mend(self, url: str | None = None) -> None:
-        """Take connections, on the same port as before; those to come go to the server at `url`, if it is given."""
+        """Accept connections on the same port as before; if `url` is given, forward new ones to that server."""
         self._target = urlsplit(url) if url else self._target
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def sever(self) -> None:
-        """Cut all connections, and take no more."""
+        """Cut all connections, and accept no more."""
         if self._server is not None:
             self._server.close()
         for writer in self._writers:
@@ -40,7 +40,7 @@ class Relay:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             there, back = await asyncio.open_connection(self._target.hostname, self._target.port)
-        except OSError:  # the server is away
+        except OSError:  # the server is down
             writer.transport.abort()
             return
         self._writers |= {writer, back}
@@ -60,7 +60,7 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 @asynccontextmanager
 async def relay(url: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[Relay]:
-    """Run a relay to the server at `url`; with `tls` it is the encrypted way to that."""
+    """Run a relay to the server at `url`; with `tls`, the relay encrypts the path to it."""
     made = Relay(url, tls)
     await made.mend()
     try:

@@ -1,4 +1,4 @@
-"""MiniMax's page as a later build of it may be: hashed names, German labels, the text box in another place."""
+"""A possible later build of MiniMax's page: hashed names, German labels, the text box in another place."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CHANGES = (
 
 
 def renamed_minimax(folder: Path) -> Wire:
-    """Return the stand-in of MiniMax with a page whose script is written into `folder`."""
+    """Return the stand-in of MiniMax with the later page; write the page's script into `folder`."""
     script = PAGE.read_text("utf-8")
     for old, new in CHANGES:
         assert old in script, old

@@ -1,4 +1,4 @@
-"""Asks a test's server for responses, and reads what comes back; every body is checked by the SDK's own types."""
+"""Requests responses from a test's server and reads them; each body is checked against the SDK's own types."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ async def streamed(served: Served, **body: Any) -> list[dict[str, Any]]:
 
 
 async def refused(served: Served, **body: Any) -> tuple[int, str | None, str]:
-    """Return status, param and message of the error."""
+    """Return the status, param and message of the error."""
     async with served.http.post(PATH, json={"model": "deepseek", "input": "Hi", **body}) as response:
         error = (await response.json())["error"]
         return response.status, error["param"], error["message"]
 
 
 def events_of(text: str, begin: int = 0) -> list[dict[str, Any]]:
-    """Return the events of a stream; each is named by its type, and numbered from `begin` on."""
+    """Return the events of a stream; check that each has its type as name, and a number from `begin` on."""
     events = []
     for frame in text.split("\n\n")[:-1]:
         if not frame.startswith(":"):
@@ -52,7 +52,7 @@ def events_of(text: str, begin: int = 0) -> list[dict[str, Any]]:
 
 
 def types(events: list[dict[str, Any]]) -> list[str]:
-    """Return the types of events without what they all begin with; of equal ones in a row only the first."""
+    """Return the types of events without their common prefix, each run of equal types once."""
     found = [event["type"].removeprefix("response.") for event in events]
     return [one for place, one in enumerate(found) if place == 0 or found[place - 1] != one]
 

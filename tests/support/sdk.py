@@ -1,4 +1,4 @@
-"""The OpenAI SDK as the tests use it: it tries nothing again, and reads no certificates that nobody asks for."""
+"""The OpenAI SDK as the tests use it: without retries, and without loading certificates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Nothing here speaks TLS, and to load the certificates of the world for each client takes longer than most tests."""
+"""A TLS context without certificates: these clients use no TLS, and loading them takes longer than most tests."""
 
 
 def sdk(base_url: str, key: str, **more: Any) -> AsyncOpenAI:

@@ -1,4 +1,4 @@
-"""Looks for a secret in everything that was written or answered, in whatever form it may stand there."""
+"""Looks for a secret in everything that was written or answered, in any usual encoding."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from urllib.parse import quote
 
 
 def spellings(secret: str) -> list[bytes]:
-    """Return how a text may stand in a file: as it is, in UTF-16, URL-encoded, in hex, in base64 at any offset."""
+    """Return the encodings of a text in a file: plain, UTF-16, URL-encoded, hex, and base64 at any offset."""
     raw = secret.encode()
     ways = [raw, secret.encode("utf-16-le"), secret.encode("utf-16-be"), quote(secret, safe="").encode()]
     ways += [raw.hex().encode(), raw.hex().upper().encode()]
     for before in range(3):
         encoded = base64.b64encode(b"\0" * before + raw)
-        whole = encoded[4 if before else 0 : len(encoded) - 4]  # what depends on nothing that stands beside it
+        whole = encoded[4 if before else 0 : len(encoded) - 4]  # the part that does not depend on its neighbours
         ways += [whole, whole.replace(b"+", b"-").replace(b"/", b"_")]
     return ways
 
 
 def contents(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield what a file holds, and what each file in it holds where it is an archive."""
+    """Yield the content of a file, and the files in it if it is an archive."""
     yield name, data
     if data.startswith(b"PK"):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -35,7 +35,7 @@ def contents(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def files(*folders: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield all regular files below the folders; one that goes meanwhile is left out."""
+    """Yield all regular files below the folders, except those that are deleted during the search."""
     for path in (path for folder in folders for path in folder.rglob("*")):
         try:
             if path.is_file() and not path.is_symlink():
@@ -45,7 +45,7 @@ def files(*folders: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def leaks(secrets: Iterable[str], found: Iterable[tuple[str, bytes]]) -> list[str]:
-    """Return where any of the secrets stands."""
+    """Return the places where any of the secrets occurs."""
     wanted = {secret: spellings(secret) for secret in secrets}
     return [
         f"{place}: {secret[:6]}..."

@@ -1,4 +1,4 @@
-"""Chats as the watcher of a page would have seen them: invented turns in the framings of real sites."""
+"""Chats in the form in which a page's watcher records them: invented turns in the framings of real sites."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Document = dict[str, Any] | list[Any]
 
 
 def pieces(text: str, size: int = 9) -> list[str]:
-    """Cut a text as a model does."""
+    """Cut a text into pieces, as a model does."""
     return [text[at : at + size] for at in range(0, len(text), size)]
 
 
@@ -36,7 +36,7 @@ def connect(documents: Sequence[Document]) -> list[bytes]:
 
 
 def ndjson(documents: Sequence[Document]) -> list[bytes]:
-    """Write documents, a line each."""
+    """Write documents, one per line."""
     return [json.dumps(one).encode() + b"\n" for one in documents]
 
 
@@ -53,7 +53,7 @@ def turns(
     addresses: Sequence[str] = ("https://chat.example/", "https://chat.example/c/conv-77aa31"),
     more: Callable[[int], tuple[SeenCall, ...]] = lambda _: (),
 ) -> list[SeenTurn]:
-    """Return two turns of a page that posts the prompt and reads the answer from the response."""
+    """Return two turns of a page that posts the prompt and gets the answer in the response."""
     found = []
     for number, (prompt, answer) in enumerate(zip(PROMPTS, ANSWERS, strict=True)):
         began = 100.0 * (number + 1)

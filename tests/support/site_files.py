@@ -1,4 +1,4 @@
-"""Site files for tests: the smallest whole one, with other tables put into it."""
+"""Site files for tests: the smallest complete one, with tables replaced or added."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ rules = [{ emit = "text", value = "text" }]
 
 @cache
 def rules_of(site: str) -> AnswerRules:
-    """Return what a site file of the bridge says of answers."""
+    """Return the part of a site file of the bridge that describes answers."""
     return AnswerRules(load_site_file(FILES / f"{site}.toml"))
 
 
 def site_file(tables: str = "", **changes: Any) -> SiteFile:
-    """Return a site file; tables written as TOML, or changes, stand in place of those of the smallest one."""
+    """Return the smallest site file with tables, as TOML or as changes, in place of its own."""
     return SiteFile.model_validate({**tomllib.loads(SMALLEST), **tomllib.loads(tables), **changes})

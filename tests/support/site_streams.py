@@ -1,4 +1,4 @@
-"""Streams of the sites that site files describe, written from what public clients tell of them; none was recorded."""
+"""Streams of the sites that site files describe, written after public clients of them; none is a recording."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ JSON = {"content-type": "application/json"}
 
 @dataclass(frozen=True)
 class Stream:
-    """The responses of one turn, and what they mean: events, then an error where there is one."""
+    """The responses of one turn, and their meaning: events, then an error if there is one."""
 
     name: str
     site: str
@@ -43,12 +43,12 @@ class Stream:
 
     @property
     def response(self) -> PageResponse:
-        """Return the response's beginning."""
+        """Return the head of the response."""
         return PageResponse(self.url, self.status, self.headers)
 
 
 def sse(*frames: Any) -> bytes:
-    """Return events; a pair names its event, a text is given as it is."""
+    """Return server-sent events; a pair is a named event, and a text is sent unchanged."""
     parts = []
     for frame in frames:
         name, data = frame if isinstance(frame, tuple) else ("", frame)
@@ -462,7 +462,7 @@ STREAMS: Sequence[Stream] = (
 
 
 def joined(events: Iterable[ChatEvent]) -> list[ChatEvent]:
-    """Return events with neighbouring pieces of the same text as one."""
+    """Return events with adjacent pieces of the same text joined."""
     found: list[ChatEvent] = []
     for event in events:
         match event, found[-1:]:

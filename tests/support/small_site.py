@@ -1,4 +1,4 @@
-"""A chat site of one page whose parts a test chooses: its composer, its sign-in, and the traps it sets for a driver."""
+"""A one-page chat site whose parts a test chooses: its composer, its sign-in, and its traps for a driver."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from tests.support.sdk import sdk
 
 PAGE = Path(__file__).parent / "small_site.html"
 SLOW = "[slow]"
-"""A prompt with it is answered until the page stops that."""
+"""A word in a prompt: the answer goes on until the page stops it."""
 CUT = "[cut]"
-"""The connection of a prompt with it is cut in the middle of the answer."""
+"""A word in a prompt: the site cuts the connection in the middle of the answer."""
 TURN = TurnSettings(ready=60, submit=20, first_byte=20, silence=30, stop=10)
 
 FILE = """
@@ -84,47 +84,47 @@ emit = "finish"
 
 @dataclass(frozen=True)
 class Parts:
-    """What the page is made of."""
+    """The parts of the page."""
 
     box: str = "textarea"
     """`textarea`, `input`, or `editor` for a contenteditable element."""
     send: str = "enter"
-    """`enter` or `button`; the other one does nothing."""
+    """`enter` or `button`; the other does nothing."""
     hydrates_after: float = 0.0
-    """Seconds in which the page draws its controls and ignores what is done to them."""
+    """Seconds in which the page draws its controls and ignores every input."""
     slow_documents: float = 0.0
-    """Seconds until the site answers with a document, after the first one."""
+    """Seconds before the site answers with each document after the first."""
     more: dict[str, Any] = field(default_factory=dict)
     """Further traps, by name, for the page's script."""
 
 
 class Site(Protocol):
-    """A site that runs."""
+    """A running site."""
 
     url: str
 
 
 @dataclass
 class SmallSite:
-    """The site, and what it has been sent."""
+    """The site, and the requests it has received."""
 
     parts: Parts = Parts()
     url: str = ""
     user: str | None = "somebody"
     user_failure: int | None = None
-    """The HTTP status with which it fails to tell who is signed in."""
+    """The HTTP status with which the route for the signed-in user fails."""
     conversations: dict[str, list[str]] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
-    """The conversations that it was told to delete."""
+    """The conversations that the bridge has deleted."""
     stopped: int = 0
     loads: int = 0
-    """Documents that it was asked for."""
+    """Number of documents that were requested."""
     loads_before: list[int] = field(default_factory=list)
-    """How many those were when each prompt came."""
+    """That number at the arrival of each prompt."""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     signed_in_as: tuple[str, str] | None = None
     typed: list[str] = field(default_factory=list)
-    """What was typed into its page."""
+    """The texts that were typed into its page."""
     _ids: Any = field(default_factory=lambda: count(1))
 
     async def page(self, request: web.Request) -> web.Response:
@@ -139,7 +139,7 @@ class SmallSite:
         return web.Response(text=text, content_type="text/html", headers=rules)
 
     async def who(self, _: web.Request) -> web.Response:
-        """Tell who is signed in."""
+        """Return the signed-in user."""
         if self.user_failure is not None:
             return web.json_response({"error": "internal"}, status=self.user_failure)
         return web.json_response({"name": self.user} if self.user else {"guest": True})
@@ -151,18 +151,18 @@ class SmallSite:
         return web.Response()
 
     async def sign_in(self, request: web.Request) -> web.Response:
-        """Note with what somebody signs in."""
+        """Record a sign-in."""
         given = await request.json()
         self.signed_in_as = (given["user"], given["password"])
         return web.Response()
 
     async def note_typed(self, request: web.Request) -> web.Response:
-        """Note that something was typed into the page."""
+        """Record a text that was typed into the page."""
         self.typed.append(await request.text())
         return web.Response()
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
-        """Answer a prompt with what it said."""
+        """Answer a prompt with its own text."""
         body = await request.json()
         self.bodies.append(body)
         self.loads_before.append(self.loads)
@@ -246,7 +246,7 @@ class SmallBridge:
             yield session.driver
 
     async def ask(self, *messages: str, model: str = "small") -> str:
-        """Return the answer to a conversation whose turns are the messages, the user's first."""
+        """Return the answer to a conversation; its turns are the messages, the user's first."""
         roles = ("user", "assistant")
         history: Any = [{"role": roles[number % 2], "content": text} for number, text in enumerate(messages)]
         answer = await self.client.chat.completions.create(model=model, messages=history)
@@ -254,7 +254,7 @@ class SmallBridge:
         return answer.choices[0].message.content or ""
 
     async def leave(self) -> None:
-        """Begin a chat that has no end, and leave it at its first piece."""
+        """Begin a chat that does not end, and disconnect after its first piece."""
         messages: Any = [{"role": "user", "content": SLOW}]
         stream = await self.client.chat.completions.create(model="small", messages=messages, stream=True)
         await anext(aiter(stream))
@@ -276,7 +276,7 @@ async def bridged(
     state: WorkerState = WorkerState.READY,
     turn: TurnSettings = TURN,
 ) -> AsyncGenerator[SmallBridge]:
-    """Run a bridge whose own site file describes the site, once its account has come into `state`."""
+    """Run a bridge whose own site file describes the site; wait until its account has reached `state`."""
     settings = settings_for(folder, turn=turn, pool=PoolSettings(min_interval=0))
     settings.folders.site_files.mkdir(parents=True)
     (settings.folders.site_files / "small.toml").write_text(file)
@@ -289,7 +289,7 @@ async def bridged(
 
 
 def changed(*changes: tuple[str, str], file: str = FILE, more: Sequence[str] = ()) -> str:
-    """Return the site file with texts of it replaced, and more tables behind them."""
+    """Return the site file with texts of it replaced, and more tables added."""
     for old, new in changes:
         assert old in file, old
         file = file.replace(old, new)

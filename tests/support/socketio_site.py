@@ -1,4 +1,4 @@
-"""A chat site of socket.io whose page polls, moves to a WebSocket in mid-answer, is refused one, or has one at once."""
+"""A socket.io chat site whose page polls, moves to a WebSocket in mid-answer, is refused one, or starts with one."""
 
 from __future__ import annotations
 
@@ -77,23 +77,23 @@ def answer_to(prompt: str) -> str:
 
 @dataclass
 class Session:
-    """One session of engine.io: what waits for the page, and the WebSocket to which it has moved."""
+    """One session of engine.io: the packets for the page, and the WebSocket to which it has moved."""
 
     waiting: list[str | bytes] = field(default_factory=list)
     more: asyncio.Condition = field(default_factory=asyncio.Condition)
     socket: web.WebSocketResponse | None = None
     has_tried: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once the page has moved to a WebSocket, or was refused one."""
+    """Set when the page has moved to a WebSocket, or was refused one."""
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def put(self, *packets: str | bytes) -> None:
-        """Have packets delivered."""
+        """Deliver packets to the page."""
         async with self.more:
             self.waiting += packets
             self.more.notify_all()
 
     async def take(self) -> list[str | bytes]:
-        """Return what waits, once there is something."""
+        """Wait for packets, and return them."""
         async with self.more:
             await self.more.wait_for(lambda: self.waiting)
             taken, self.waiting = self.waiting, []
@@ -102,18 +102,18 @@ class Session:
 
 @dataclass
 class SocketioSite:
-    """The site: how its page gets answers, and what it was sent by which transport."""
+    """The site: the transport of its answers, and the prompts that it received by each transport."""
 
     how: How
     url: str = ""
     ends_late: bool = False
-    """Whether the end of what came before a prompt comes after it."""
+    """Whether the end of the earlier answer arrives after the prompt."""
     hangs: bool = False
-    """Whether an answer never ends by itself."""
+    """Whether an answer never ends on its own."""
     prompts: list[tuple[str, str]] = field(default_factory=list)
-    """Each prompt, with the transport by which it came."""
+    """Each prompt, with the transport that carried it."""
     answered: list[str] = field(default_factory=list)
-    """By which transports pieces of answers left."""
+    """The transports that carried pieces of answers."""
     stops: int = 0
     _sessions: dict[str, Session] = field(default_factory=dict)
     _tasks: Tasks = field(default_factory=Tasks)
@@ -135,7 +135,7 @@ class SocketioSite:
         return web.Response(text="\x1e".join(written))
 
     async def post(self, request: web.Request) -> web.Response:
-        """Take packets."""
+        """Accept packets from the page."""
         session = self._sessions[request.query["sid"]]
         for packet in (await request.text()).split("\x1e"):
             await self._take(session, packet, "polling")
@@ -167,7 +167,7 @@ class SocketioSite:
         async for message in socket:
             if message.type is WSMsgType.TEXT and message.data == "2probe":
                 await socket.send_str("3probe")
-                await session.put("6")  # ends the poll that waits
+                await session.put("6")  # ends the waiting poll
             elif message.data == "5":
                 sending = self._tasks.start(self._send(session, socket))
                 session.has_tried.set()
@@ -200,7 +200,7 @@ class SocketioSite:
             self._tasks.start(self._answer(session, body["text"]))
 
     async def _answer(self, session: Session, prompt: str) -> None:
-        """Give the pieces of an answer, one of them as binary data; the page moves between them."""
+        """Send the pieces of an answer, one of them as binary data; the page moves between them."""
         session.stopped.clear()
         if self.ends_late:
             await session.put(_event("end"))

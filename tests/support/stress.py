@@ -1,4 +1,4 @@
-"""Cases that show at full length what the other cases of their test show with less."""
+"""Cases that prove at full length what the other cases of their test prove with less."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ import pytest
 
 
 def stress(*cases: Any) -> Iterator[Any]:
-    """Yield the cases, for `parametrize`, so that they are played with the marker `stress` alone."""
+    """Yield the cases for `parametrize`, with the marker `stress`, without which they do not run."""
     for case in cases:
         yield pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.stress)

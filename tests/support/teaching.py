@@ -1,4 +1,4 @@
-"""Somebody who teaches the bridge a site in a test, and keeps what they are told."""
+"""A test's person who teaches the bridge a site, and records what the bridge says."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.live import settings_for
 
 
 class Teacher:
-    """See `Operator`; unless somebody sends the prompt, the bridge does."""
+    """See `Operator`; unless the person sends the prompt, the bridge does."""
 
     def __init__(self, *, wants_sending: bool = True) -> None:
         self.wants_sending = wants_sending
@@ -29,11 +29,11 @@ class Teacher:
         self.proofs: list[tuple[str, str]] = []
 
     def say(self, text: str) -> None:
-        """Keep the line."""
+        """Record the line."""
         self.said.append(text)
 
     def hand_over(self, _: Page, prompt: str) -> None:
-        """Keep the prompt."""
+        """Record the prompt."""
         self.prompt = prompt
 
     def no_text_box(self) -> None:
@@ -46,16 +46,16 @@ class Teacher:
     page_closes = take_back
 
     def show_findings(self, findings: Sequence[Finding]) -> None:
-        """Keep the fields."""
+        """Record the fields."""
         self.found = findings
 
     def show_proof(self, name: str, failure: str) -> None:
-        """Keep what came of a chat."""
+        """Record the outcome of a chat."""
         self.proofs.append((name, failure))
 
 
 async def learned(chromium: Chromium, folder: Path, url: str, state: dict[str, Any]) -> tuple[LearnedSite, SiteFile]:
-    """Learn a page without a person, and return what came of it and the file as it was written."""
+    """Learn a page without a person, and return the outcome and the site file that was written."""
     out = folder / "learned.toml"
     profile = Profile(name="me", site=str(out), url=url, storage_state=state)
     site = await learn_site(chromium, settings_for(folder).pages, Lesson(url, "learned", out), profile, Teacher())

@@ -1,4 +1,4 @@
-"""A receiver of OpenTelemetry's traces, as a collector is one."""
+"""A receiver of OpenTelemetry traces, like a collector."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.listening import listening
 
 @dataclass
 class Receiver:
-    """Takes traces as a collector does."""
+    """Receives traces as a collector does."""
 
     url: str = ""
     spans: list[Span] = field(default_factory=list)
@@ -25,7 +25,7 @@ class Receiver:
     headers: list[str] = field(default_factory=list)
 
     async def take(self, request: web.Request) -> web.Response:
-        """Take spans."""
+        """Receive spans."""
         self.headers.append(request.headers.get("x-tenant", ""))
         for one in ExportTraceServiceRequest.FromString(await request.read()).resource_spans:
             self.resource = values(one.resource.attributes)
@@ -33,7 +33,7 @@ class Receiver:
         return web.Response(content_type="application/x-protobuf")
 
     def named(self, name: str) -> Span:
-        """Return the one span of that name."""
+        """Return the only span of that name."""
         (span,) = [span for span in self.spans if span.name == name]
         return span
 
@@ -50,11 +50,11 @@ def value_of(one: KeyValue) -> object:
 
 @asynccontextmanager
 async def receiving(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Receiver]:
-    """Run a receiver, and name it in the standard variables."""
+    """Run a receiver, and set the standard variables to its address."""
     receiver, app = Receiver(), web.Application()
     app.router.add_post("/v1/traces", receiver.take)
     async with listening(app) as receiver.url:
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "60000")  # they come at the end
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "60000")  # spans are sent at the end
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
         yield receiver

@@ -1,4 +1,4 @@
-"""Waits for what gives no event, such as a file, a process or a page: looks again and again, up to a limit."""
+"""Waits for conditions without an event, such as those of a file, a process or a page, by repeated looks."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 LIMIT = 120.0
-"""Seconds within which anything that a test waits for has happened on a slow machine."""
+"""Most seconds that a test waits for anything on a slow machine."""
 PAUSE = 0.02
 """Seconds between two looks."""
 TURNS = 10
-"""Turns of the loop in which all goes on that waits for nothing from outside."""
+"""Turns of the loop in which all tasks proceed that do not wait for outside events."""
 
 
 async def until(holds: Callable[[], object | Awaitable[object]], limit: float = LIMIT, pause: float = PAUSE) -> None:
-    """Return as soon as `holds()` is true; raise `TimeoutError` at the limit."""
+    """Wait until `holds()` is true; raise `TimeoutError` at the limit."""
     async with asyncio.timeout(limit):
         while True:
             found = holds()
@@ -24,6 +24,6 @@ async def until(holds: Callable[[], object | Awaitable[object]], limit: float = 
 
 
 async def settle() -> None:
-    """Let what was begun in the background, or is on its way to a server in this process, go as far as it can."""
+    """Let background tasks, and requests to servers in this process, proceed as far as they can."""
     for _ in range(TURNS):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Processes whose wall clock a test sets while they run, as a person or a time service does with a machine's."""
+"""Processes whose wall clock a test sets while they run, as a person or a time service sets a machine's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NANOSECONDS = 1_000_000_000
 
 
 class WallClock:
-    """The wall clock of the processes that are started while it is `worn`; what else they measure time by goes on."""
+    """The wall clock of processes that start while it is `worn`; their other clocks are unchanged."""
 
     def __init__(self, folder: Path) -> None:
         self._file, library = folder / "wall_clock", folder / "wall_clock.so"
@@ -29,13 +29,13 @@ class WallClock:
         self._variables = {"LD_PRELOAD": str(library), "WALL_CLOCK": str(self._file)}
 
     def set(self, ahead: float) -> None:
-        """Put the clock forward by so many seconds against the right time, or back where the number is negative."""
+        """Set the clock ahead of the right time by a number of seconds, or behind it by a negative number."""
         with self._file.open("r+b") as file:  # the processes have mapped it
             file.write(struct.pack("q", int(ahead * NANOSECONDS)))
 
     @contextmanager
     def worn(self) -> Iterator[None]:
-        """Have the processes that are started meanwhile show this clock."""
+        """Give this clock to the processes that start while the context is open."""
         os.environ.update(self._variables)
         try:
             yield

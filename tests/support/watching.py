@@ -1,4 +1,4 @@
-"""A person with a browser of their own, who works the pages of a bridge through its live view, and nothing else."""
+"""A person with their own browser, who uses the bridge's pages only through its live view."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ PASSWORD = "Pässwörd-日本-€"
 
 @dataclass
 class Person:
-    """What the person sees, `page`, and the page that it shows, of which the person knows where things are."""
+    """The person's own `page`; the test gives the positions of things on the page that it shows."""
 
     page: Page
     run: Live
     touches: bool
     complaints: list[str]
-    """What the page complained of; nothing may be left at the end."""
+    """The page's complaints; none may be left at the end."""
 
     async def look(self, **what: str) -> None:
         """Open the live view of an account or a login, signed in by a one-time link."""
@@ -45,7 +45,7 @@ class Person:
         await self.page.goto(f"{self.run.bridge.url}/dashboard/live?{query}#{path.partition('#')[2]}")
 
     async def take(self) -> None:
-        """Ask for the controls, and wait until they are there."""
+        """Request the controls, and wait until the person has them."""
         await self.page.get_by_role("button", name="Take the controls").click()
         await self.has_controls()
 
@@ -55,7 +55,7 @@ class Person:
         await expect(self.page.locator("#address")).to_be_enabled(timeout=LIMIT * 1000)
 
     async def click(self, what: Locator) -> None:
-        """Click, or tap, where something is on the picture."""
+        """Click or tap something on the picture."""
         x, y = await self.spot(what)
         if self.touches:
             await self.page.touchscreen.tap(x, y)
@@ -63,7 +63,7 @@ class Person:
             await self.page.mouse.click(x, y)
 
     async def spot(self, what: Locator) -> tuple[float, float]:
-        """Return where in the person's window the middle of something is, once the picture is one of its page."""
+        """Return the position of something's middle in the person's window, when the picture shows its page."""
         await what.wait_for(timeout=LIMIT * 1000)
         screen, size = self.page.locator("#screen"), what.page.viewport_size
         assert size is not None
@@ -77,13 +77,13 @@ class Person:
         return x, y
 
     async def type(self, text: str) -> None:
-        """Type; on a phone with the keyboard that a button brings up."""
+        """Type; on a phone, with the keyboard that a button opens."""
         if self.touches:
             await self.page.get_by_role("button", name="Keyboard").tap()
         await self.page.keyboard.type(text)
 
     async def paste(self, text: str) -> None:
-        """Paste, as the browser does it when somebody presses Control and V."""
+        """Paste, as the browser does on Control and V."""
         script = """text => {
           const data = new DataTransfer();
           data.setData("text/plain", text);
@@ -93,12 +93,12 @@ class Person:
         await self.page.evaluate(script, text)
 
     async def seen(self, what: Locator, value: str) -> None:
-        """Wait until a field of the page that is shown has a value."""
+        """Wait until a field of the shown page has a value."""
         await expect(what).to_have_value(value, timeout=LIMIT * 1000)
 
 
 async def fill_form(someone: Person, shown: Page) -> None:
-    """Sign in by the site's own form: with a slip of the finger, and a password that no keyboard has."""
+    """Sign in with the site's own form, with a typing error and a password that no keyboard can type."""
     user, password = shown.locator("input[autocomplete=username]"), shown.locator("input[type=password]")
     await someone.click(user)
     await someone.type("bpb")
@@ -124,7 +124,7 @@ async def fill_form(someone: Person, shown: Page) -> None:
 
 @asynccontextmanager
 async def person(run: Live, chromium: Chromium, device: dict[str, Any] | None = None) -> AsyncGenerator[Person]:
-    """Give somebody a browser."""
+    """Open a browser for a person."""
     device = device or WIDE
     async with chromium.context(device) as context:
         page = await context.new_page()
@@ -137,14 +137,14 @@ async def person(run: Live, chromium: Chromium, device: dict[str, Any] | None = 
 
 
 def account_page(run: Live, name: str = "alice") -> Page:
-    """Return the page of an account, which the bridge drives."""
+    """Return the page of an account that the bridge drives."""
     worker: Any = run.bridge.pool.worker(name)
     page: Page = worker.shown.page
     return page
 
 
 async def login_page(run: Live, id: str) -> Page:  # noqa: A002
-    """Return the sign-in page of a remote login, once it is open."""
+    """Wait for the sign-in page of a remote login, and return it."""
     assert run.bridge.views is not None
     login = run.bridge.views._login(id)
     await until(lambda: login.session is not None)

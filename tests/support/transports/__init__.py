@@ -1,1 +1,1 @@
-"""A site whose pages get their answers by every transport that chat pages use, and drivers for it."""
+"""A site whose pages get their answers by each transport that chat pages use, and its drivers."""

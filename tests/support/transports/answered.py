@@ -1,4 +1,4 @@
-"""The site's pages whose answer is the response to the prompt."""
+"""The site's pages that get the answer as the response to the prompt."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from tests.support.transports.drivers import PageDriver, document_of
 
 
 class Driver(PageDriver):
-    """Reads the response to the prompt; a request for a title is none."""
+    """Reads the response to the prompt, but not to a request for a title."""
 
     answer_paths = ("/chat/*",)
     answer_hosts = hosts = ("localhost",)
 
     def role_of(self, request: PageRequest) -> RequestRole:
-        """Tell the prompt from the request for a title."""
+        """Distinguish the prompt from the request for a title."""
         return "other" if document_of(request.body).get("stream") is False else "prompt"

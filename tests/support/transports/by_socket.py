@@ -7,7 +7,7 @@ from tests.support.transports.drivers import PageDriver, document_of
 
 
 class Driver(PageDriver):
-    """Lets pings pass, and has the prompt checked."""
+    """Lets pings pass, and checks the prompt."""
 
     answer_paths = ()
     socket_paths = ("/ws/*",)
@@ -16,5 +16,5 @@ class Driver(PageDriver):
     heartbeats_count = False
 
     def role_of(self, request: PageRequest) -> RequestRole:
-        """Tell the prompt from a ping."""
+        """Distinguish the prompt from a ping."""
         return "prompt" if "prompt" in document_of(request.body) else "other"

@@ -1,4 +1,4 @@
-"""What the drivers of `TransportSite` share: how its pages are worked, and a decoder that reads each transport."""
+"""Common parts of `TransportSite`'s drivers: the actions on its pages, and a decoder for each transport."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMPOSER, STOP, SIGN_IN = "textarea", "#stop", "#sign-in"
 
 
 class PageDriver(SiteDriver):
-    """Works a page of the site; its address names the transport."""
+    """Operates a page of the site; the address names the transport."""
 
     title = "Transports"
     start_url = "https://transports.example.com"
@@ -30,11 +30,11 @@ class PageDriver(SiteDriver):
             raise LoginRequired("The account is signed out.")
 
     async def open(self, turn: Turn) -> None:
-        """Leave the page as it is: it has one chat."""
+        """Do nothing: the page has only one chat."""
         await self.ready()
 
     async def submit(self, turn: Turn) -> bool:
-        """Fill the composer and press Enter, unless the page is at work."""
+        """Fill the composer and press Enter, unless the page is busy."""
         if await self.page.locator(STOP).is_visible():
             return True
         await self.page.fill(COMPOSER, turn.prompt)
@@ -50,7 +50,7 @@ class PageDriver(SiteDriver):
         await self.page.click(STOP)
 
     async def is_generating(self) -> bool:
-        """Tell whether the stop button is there."""
+        """Tell whether the stop button is shown."""
         return await self.page.locator(STOP).is_visible()
 
     def decoder(self) -> Decoder:
@@ -64,7 +64,7 @@ class PageDriver(SiteDriver):
 
 
 class FrameDecoder(Decoder):
-    """Reads the frames of the turn that was sent out of whatever carries them."""
+    """Reads the frames of the sent turn from any transport."""
 
     def __init__(self) -> None:
         self._turn = ""
@@ -73,25 +73,25 @@ class FrameDecoder(Decoder):
         self._has_opened = False
 
     def sent(self, request: PageRequest) -> None:
-        """Note the turn's id."""
+        """Record the turn's id."""
         self._turn = document_of(request.body)["id"]
 
     def begin(self, response: PageResponse) -> None:
-        """Judge the status."""
+        """Check the status."""
         if response.status == 401:
             raise LoginRequired("The site says that the account is signed out.")
         self._framings[response.number] = self._framing = Framing(response)
 
     def select(self, response: PageResponse) -> None:
-        """Go on with the framing of another response."""
+        """Continue with the framing of another response."""
         self._framing = self._framings[response.number]
 
     def feed(self, data: bytes) -> Sequence[ChatEvent]:
-        """Return the events of the frames that the bytes complete."""
+        """Return the events of the frames that these bytes complete."""
         return self._events(self._framing.feed(data))
 
     def end(self) -> Sequence[ChatEvent]:
-        """Return the events of what is whole only at its end."""
+        """Return the events of a body that is complete only at its end."""
         return self._events(self._framing.end())
 
     def _events(self, payloads: Sequence[bytes]) -> list[ChatEvent]:
@@ -116,7 +116,7 @@ class Framing:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Return the payloads that the bytes complete."""
+        """Return the payloads that these bytes complete."""
         match self._kind:
             case "message":
                 return [data]
@@ -133,7 +133,7 @@ class Framing:
                 return []
 
     def end(self) -> list[bytes]:
-        """Return the payloads of a body that has no frames."""
+        """Return the payloads of a body without frames."""
         if self._kind == "poll":
             return self._rest.split(b"\x1e")[1:]
         return [self._rest] if self._kind == "json" else []
@@ -147,7 +147,7 @@ class Framing:
 
 
 def kind_of(response: PageResponse) -> str:
-    """Return how a response is framed, by its address: some of the site's have no type."""
+    """Return the framing of a response by its address; some of the site's responses have no type."""
     if response.is_socket:
         return "message"
     path = response.url.partition("?")[0]
@@ -157,7 +157,7 @@ def kind_of(response: PageResponse) -> str:
 
 
 def document_of(data: bytes) -> dict[str, Any]:
-    """Return a JSON object; an empty one where it is none."""
+    """Return a JSON object, or an empty one if the text is not an object."""
     try:
         document = json.loads(data)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The pages of `TransportSite`: one harness, and what each transport adds to it."""
+"""The pages of `TransportSite`: one harness, and the script of each transport."""
 
 from __future__ import annotations
 

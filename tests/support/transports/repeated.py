@@ -1,4 +1,4 @@
-"""The site's page that sends its prompt once more where the site asks for a captcha."""
+"""The site's page that sends its prompt again if the site asks for a captcha."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The site's pages whose answer does not come as the response to the prompt."""
+"""The site's pages that do not get the answer as the response to the prompt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.support.transports.drivers import PageDriver
 
 
 class Driver(PageDriver):
-    """Reads what comes by events, polls and WebSockets, which other tabs have a part in."""
+    """Reads event streams, polls and WebSockets, which also carry other tabs' answers."""
 
     answer_paths = ("/prompt", "/events", "/poll")
     socket_paths = ("/ws/*",)
@@ -15,5 +15,5 @@ class Driver(PageDriver):
     heartbeats_count = False
 
     def role_of(self, request: PageRequest) -> RequestRole:
-        """Tell the prompt from the requests that bring its answer."""
+        """Distinguish the prompt from the requests that fetch its answer."""
         return "prompt" if request.path == "/prompt" else "answer"

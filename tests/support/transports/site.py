@@ -1,4 +1,4 @@
-"""A chat site that says what it was told, by whatever transport its page asks for, and fails in the middle on order."""
+"""A chat site that answers by any transport that its page requests, and fails in mid-answer on command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.transports.pages import HARNESS, LOGIN, PAGES, RELOADING
 from tests.support.waiting import until
 
 PIECE = 7
-"""Bytes of one write: most of them end inside of a frame, many inside of a character."""
+"""Bytes of one write; most writes end within a frame, many within a character."""
 ALLOWED = {f"access-control-allow-{what}": "*" for what in ("origin", "headers", "methods")}
 KINDS = {
     "sse": "text/event-stream; charset=utf-8",
@@ -28,7 +28,7 @@ KINDS = {
 }
 PING = 0.02
 STOP_TAKES = 0.2
-"""Seconds that a stop is on its way: one who goes on at once after it is too early."""
+"""Seconds until a stop arrives; a caller that continues at once is too early."""
 Frame = dict[str, Any]
 
 
@@ -38,7 +38,7 @@ def answer_to(prompt: str) -> str:
 
 
 def frames_of(turn: Frame) -> list[Frame]:
-    """Return the frames of the answer to a turn; a prompt that asks for it is only answered after a captcha."""
+    """Return the frames of the answer to a turn; on request, a prompt is answered only after a captcha."""
     if "captcha" in turn["prompt"] and "captcha" not in turn:
         return [{"id": turn["id"], "error": "Solve the captcha."}]
     text = answer_to(turn["prompt"])
@@ -47,7 +47,7 @@ def frames_of(turn: Frame) -> list[Frame]:
 
 
 def written(frame: Frame, kind: str) -> bytes:
-    """Return a frame as a stream of this kind has it."""
+    """Return a frame in the form of this kind of stream."""
     data = json.dumps(frame, ensure_ascii=False).encode()
     match kind:
         case "ndjson":
@@ -63,7 +63,7 @@ OLD_FRAME = written({"id": "an old turn", "text": "nobody asked", "done": True},
 
 @dataclass
 class TransportSite:
-    """What the site was told, what it does in the middle of an answer, and who listens."""
+    """The prompts of the site, its action in the middle of an answer, and its listeners."""
 
     url: str = ""
     turns: list[Frame] = field(default_factory=list)
@@ -72,17 +72,17 @@ class TransportSite:
     has_ordered: bool = False
     is_signed_in: bool = True
     reloads: int = 0
-    """How many more documents load themselves anew after their turn."""
+    """Number of further documents that reload after their turn."""
     cuts: bool = False
-    """Whether it cuts an answer in its middle."""
+    """Whether it cuts an answer in the middle."""
     hangs: bool = False
     """Whether it waits in the middle of an answer until `go_on` is set or the page stops it."""
     keeps_open: bool = False
     """Whether a response stays open after its last frame."""
     connects_after: float = 0.0
-    """Seconds until it answers a page that wants to be told what comes."""
+    """Seconds until it answers a page that opens a stream of frames."""
     other_tabs: bool = False
-    """Whether each frame on a shared channel has one of another tab's answer beside it."""
+    """Whether a frame of another tab's answer accompanies each frame on a shared channel."""
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
     _log: list[Frame] = field(default_factory=list)
     _more: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -92,19 +92,19 @@ class TransportSite:
 
     @property
     def has_changed_pages(self) -> bool:
-        """Tell whether a page that is open may be another one than a new one would be."""
+        """Tell whether an open page may differ from a new one."""
         return self.has_ordered or self.reloads > 0 or not self.is_signed_in
 
     def forget(self) -> None:
-        """Be as at the beginning, but for the open pages and what they were told; a changed page hears no more."""
-        self.go_on.set()  # an answer that still waits comes to its end
+        """Return to the initial state, except for open pages and their orders; a changed page gets no more orders."""
+        self.go_on.set()  # lets a waiting answer end
         kept = {"url", "_log", "_more", "_sockets", "_tasks", *(() if self.has_changed_pages else ("_orders",))}
         vars(self).update({name: value for name, value in vars(TransportSite()).items() if name not in kept})
 
     async def page(self, request: web.Request) -> web.Response:
         """Show the page of a transport, or the login."""
         self.loads += 1
-        self.has_ordered, self._orders = False, set()  # the new document was told nothing
+        self.has_ordered, self._orders = False, set()  # the new document has no orders
         html = HARNESS % PAGES[request.match_info["transport"]] if self.is_signed_in else LOGIN
         if self.reloads:
             self.reloads -= 1
@@ -116,7 +116,7 @@ class TransportSite:
         return web.Response(text=LOGIN, content_type="text/html")
 
     async def orders(self, request: web.Request) -> web.StreamResponse:
-        """Tell the page what to run."""
+        """Send the page the scripts to run."""
         response = await _streaming(request, "sse")
         self._orders.add(response)
         try:
@@ -126,15 +126,15 @@ class TransportSite:
         return response
 
     async def order(self, script: str) -> None:
-        """Have each open page run a script, once there is one that listens."""
+        """Run a script in each open page, when at least one listens."""
         self.has_ordered = True
         await until(lambda: self._orders)
         for response in tuple(self._orders):
-            with suppress(ConnectionError):  # of a page that has gone
+            with suppress(ConnectionError):  # the page has gone
                 await response.write(f"data: {script}\n\n".encode())
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
-        """Answer a prompt by the response to it."""
+        """Answer a prompt in the response to it."""
         turn, kind = json.loads(await request.read()), request.match_info["kind"]
         self.turns.append(turn)
         if turn.get("stream") is False:
@@ -146,14 +146,14 @@ class TransportSite:
         return response
 
     async def prompt(self, request: web.Request) -> web.Response:
-        """Take a prompt whose answer goes to all that listen."""
+        """Accept a prompt; the answer goes to all listeners."""
         if not self.is_signed_in:
             return web.json_response({"error": "signed out"}, status=401)
         self._tasks.start(self._answer(json.loads(await request.read())))
         return web.json_response({"ok": True})
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """Give the frames of one turn, or all from now on; the second stream is in the middle of an old frame then."""
+        """Send the frames of one turn, or all from now on; the second stream then starts in mid-frame."""
         await asyncio.sleep(self.connects_after)
         wanted, response = request.query.get("id"), await _streaming(request, "sse")
         seen, rest = (0, b"") if wanted else (len(self._log), OLD_FRAME[-9:])
@@ -166,14 +166,14 @@ class TransportSite:
                     rest = b""
 
     async def poll(self, request: web.Request) -> web.Response:
-        """Give what came since the last poll, once there is something."""
+        """Wait for frames since the last poll, and return them."""
         seen = int(request.query["seen"])
         frames = await self._after(seen)
         texts = [str(seen + len(frames)), *(json.dumps(frame, ensure_ascii=False) for frame in frames)]
         return web.Response(text="\x1e".join(texts))
 
     async def socket(self, request: web.Request) -> web.WebSocketResponse:
-        """Give the frames from now on, each as a message; take prompts."""
+        """Send the frames from now on, each as a message, and accept prompts."""
         await asyncio.sleep(self.connects_after)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
@@ -200,7 +200,7 @@ class TransportSite:
             await socket.close()
 
     async def say(self, frame: Frame) -> None:
-        """Give a frame to all that listen."""
+        """Send a frame to all listeners."""
         async with self._more:
             self._log.append(frame)
             self._more.notify_all()
@@ -224,7 +224,7 @@ class TransportSite:
             await self.go_on.wait()
 
     async def _answer(self, turn: Frame) -> None:
-        """Say the frames of an answer to all that listen; pings go on while it hangs."""
+        """Send the frames of an answer to all listeners; pings continue while it hangs."""
         self.turns.append(turn)
         frames = frames_of(turn)
         for number, frame in enumerate(frames):
@@ -246,7 +246,7 @@ class TransportSite:
                     await (socket.send_bytes(data.encode()) if is_binary else socket.send_str(data))
 
     async def _after(self, seen: int) -> list[Frame]:
-        """Return the frames after so many, once there are some."""
+        """Wait for frames after the given number, and return them."""
         async with self._more:
             await self._more.wait_for(lambda: len(self._log) > seen)
             return self._log[seen:]
@@ -264,7 +264,7 @@ async def _allowed(_: web.Request) -> web.Response:
 
 @asynccontextmanager
 async def transport_site() -> AsyncGenerator[TransportSite]:
-    """Run the site on a free port of this machine, under two names: as 127.0.0.1 and as localhost."""
+    """Run the site on a free local port, under two names: 127.0.0.1 and localhost."""
     site, app = TransportSite(), web.Application()
     routes = [web.get("/page/{transport}", site.page), web.get("/login", site.login), web.get("/orders", site.orders)]
     chat = [web.post("/chat/{kind}", site.chat), web.options("/chat/{kind}", _allowed), web.post("/stop", site.stop)]

@@ -249,7 +249,7 @@ def _sandbox(settings: BrowserSettings) -> str:
     if chromium.sandboxed(settings):
         return "in its sandbox"
     if settings.sandbox is None:
-        return "without its sandbox, because root cannot have one: another user is safer"
+        return "without its sandbox, because root cannot have one; run the bridge as another user"
     return "without its sandbox, as browser.sandbox says"
 
 

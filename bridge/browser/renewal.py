@@ -54,8 +54,8 @@ async def why_due(chromium: Chromium, settings: BrowserSettings, least_age: floa
         return None
     age = time.monotonic() - running.started
     if settings.restart_hours and age >= settings.restart_hours * HOUR:
-        return f"the one before is {age / HOUR:.1f} hours old (browser.restart_hours)"
+        return f"the old one has run for {age / HOUR:.1f} hours (browser.restart_hours)"
     size = await running.own_memory(settings.call_limit) / MEBIBYTE if age >= least_age else 0.0
     if settings.restart_memory and size > settings.restart_memory:
-        return f"the one before takes {size:.0f} MiB without its pages (browser.restart_memory)"
+        return f"the old one takes {size:.0f} MiB without its pages (browser.restart_memory)"
     return None

@@ -15,11 +15,11 @@ from collections.abc import Callable
 from loguru import logger
 
 SMALL = 0.1
-"""Share of a lease by which Redis' clock may be ahead of what is expected: less than owners leave of their leases."""
+"""Share of a lease by which Redis' clock may differ from the expected time; less than the margin that owners keep."""
 QUICK = 0.05
-"""Share of a lease within which an answer has to come that says anything new: when in it Redis looked is not known."""
+"""Longest call, as a share of a lease, that updates the time: Redis may have read its clock at any moment of it."""
 NOTED = 2.0
-"""Seconds by which a wall clock differs before anybody is told."""
+"""Seconds by which a wall clock may differ before the bridge warns."""
 
 
 def elapsed() -> float:
@@ -60,7 +60,7 @@ class ClusterClock:
         self._log_change()
 
     def _jump(self, redis_time: float, asked: float, answered: float) -> float:
-        """Return the least by which Redis' clock has jumped, in seconds; negative if back, 0 if not for certain."""
+        """Return the fewest seconds by which Redis' clock must have jumped; negative if back, 0 if uncertain."""
         if self._known is None:
             return 0.0
         before, first_asked, first_answered = self._known
@@ -87,7 +87,7 @@ class ClusterClock:
 
     @property
     def is_calm(self) -> bool:
-        """Tell whether every owner has had the time to renew since Redis' clock was put forward."""
+        """Tell whether every owner has had time to renew since Redis' clock last jumped forward."""
         return self._steady() >= self._calm_at
 
     @property

@@ -37,7 +37,7 @@ LONG = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An unreadable call; `why` is told to the model."""
+    """An unreadable call; the model gets `why` in an error."""
 
     text: str
     why: str

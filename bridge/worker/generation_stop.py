@@ -27,7 +27,7 @@ STOP_AGAIN = 0.5
 LOOK_AGAIN = 0.05
 """Seconds between two checks of a page with a separate answer."""
 LOOK_LIMIT = 5.0
-TELL_LIMIT = 2.0
+COMMANDS_LIMIT = 2.0
 """Seconds that the site has to answer the page's request to stop."""
 RESUME_WITHIN = 2.0
 """Seconds within which a page that opens an old conversation resumes an answer that is still generated."""
@@ -113,9 +113,9 @@ async def stop_generation(session: Session, exchange: Exchange, grace: float, li
             while await _is_generating(session, exchange) and not (may_rest and await _is_at_rest(session)):
                 await _press_stop(session, exchange, limit)
                 may_rest = True
-        await _told(session, before)
+        await _commands_answered(session, before)
     except (TimeoutError, BridgeError) as error:
-        raise BrowserError(f"The page did not stop generating ({str(error) or 'it goes on'}).") from error
+        raise BrowserError(f"The page did not stop generating ({str(error) or 'it still generates'}).") from error
 
 
 async def stop_leftover(session: Session, conversation: str, limits: TurnSettings) -> None:
@@ -143,10 +143,10 @@ async def _press_stop(session: Session, exchange: Exchange, limit: float) -> Non
     await _ended(session, exchange, STOP_AGAIN)
 
 
-async def _told(session: Session, before: int) -> None:
+async def _commands_answered(session: Session, before: int) -> None:
     """Wait until the site has answered the page's requests since `before`: closing the page earlier could drop them."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(TELL_LIMIT):
+        async with asyncio.timeout(COMMANDS_LIMIT):
             while session.request_log.is_telling(before):
                 await asyncio.sleep(LOOK_AGAIN)
 

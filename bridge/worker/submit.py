@@ -174,5 +174,5 @@ async def _press_until_sent(session: Session, exchange: Exchange, turn: Turn, li
 async def go_on(session: Session, limit: float) -> bool:
     """Press the page's Continue within `limit` seconds; tell whether there was one."""
     session.may_act()
-    async with within(limit, "The page did not go on"), session.window.restored():
+    async with within(limit, "The page did not continue the answer"), session.window.restored():
         return await session.driver.go_on()

@@ -1,6 +1,6 @@
 """The application in its own process, to measure its memory: `python -m tests.support.body_server FOLDER [attach]`.
 
-Behind it stands what a chat meets on its way to a page, but no page: the search for its conversation, and the prompts.
+Its backend does everything that precedes the page (the search for the conversation, the prompts), without a page.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def need_shell() -> None:
 def light_browser(**more: Any) -> BrowserSettings:
     """Return the settings of the browser of most tests: the headless shell, for half the processor time.
 
-    With FULL_CHROMIUM in the environment, and where there is no shell, it is the one that the bridge has by default.
+    If FULL_CHROMIUM is set, or the shell is not installed, it is the bridge's default browser.
     """
     return BrowserSettings(**{"check_every": 0.5, "shell": is_light(), **more})
 
@@ -155,7 +155,7 @@ async def playwright_server(
     node, cli = compute_driver_executable()
     program = str(package / "cli.js") if package else cli
     place = ("--host", "127.0.0.1", "--port", str(port)) if command == "run-server" else ()
-    # not by `python -m playwright`, whose end leaves this one running
+    # not by `python -m playwright`, which would leave this process running at its end
     async with _program(node, program, command, *place, *options) as process:
         await until(lambda: is_open(port), START_LIMIT)
         try:

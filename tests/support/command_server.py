@@ -122,7 +122,7 @@ def _prepare(request: dict[str, object], fds: list[int]) -> None:
         os.dup2(fd, stream)
     for fd in fds:
         os.close(fd)
-    # The streams of the server remember what theirs were, such as that one can seek in them.
+    # The server's stream objects keep properties of its own files, such as whether they are seekable.
     sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     folder, words, variables = request["folder"], request["words"], request["variables"]

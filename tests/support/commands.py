@@ -137,7 +137,7 @@ class Home:
         async with _read(ours) as output:
             with os.fdopen(theirs, "wb") as terminal:
                 streams = (terminal.fileno(), terminal.fileno(), asyncio.subprocess.DEVNULL)
-                # What is loaded depends on the terminal.
+                # The modules to load depend on the terminal.
                 process = await self._execute(words, {"TERM": "xterm", **more}, streams)
             async with _ending(process):
                 yield Running(process, output, ours)

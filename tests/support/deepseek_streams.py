@@ -1,7 +1,7 @@
 """The recorded streams of `streams/`, their meaning, and a way to run a decoder on a stream.
 
-A recorded stream is `NAME.sse` (or `NAME-1.sse`, `NAME-2.sse`, ... for several responses of one turn), all of our
-own making; `NAME.json` holds the events that it means, and the error that ends it, if one does.
+A recorded stream is `NAME.sse` (or `NAME-1.sse`, `NAME-2.sse`, ... for several responses of one turn), all made
+by us; `NAME.json` holds the events that it means, and the error that ends it, if any.
 """
 
 from __future__ import annotations

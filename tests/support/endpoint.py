@@ -1,7 +1,7 @@
 """The endpoint in front of a `FakeBackend`, in its own process: `python -m tests.support.endpoint SETTINGS`.
 
-A prompt that is a number is answered with as many characters. A line `hog` on standard input takes all descriptors that
-are left, `release` gives them back, and the end of the input ends the process.
+The answer to a prompt that is a number has that many characters. A line `hog` on standard input uses up all free
+file descriptors, `release` frees them, and the end of the input ends the process.
 """
 
 from __future__ import annotations

@@ -295,7 +295,7 @@ async def examine_site(name: str) -> Sequence[Finding]:
 def access_of(settings: Settings | None = None, *, locked: bool = True) -> Credentials:
     """Return the keys of tests: one that may chat, and one that may do everything.
 
-    With `settings` they are in the files of those.
+    With `settings`, they are in the files that those name.
     """
     if settings is not None:
         for name, key in (("api_keys", KEY), ("admin_key", ADMIN_KEY)):

@@ -67,8 +67,8 @@ LOOP_STEPS = ("run_forever", "run_until_complete", "_run_once")
 class Step:
     """The step that a thread's loop is running; `began` is in its processor time.
 
-    `collected` are the seconds that the collector of garbage has taken of it: noted from its beginning, for the thread
-    that looks may see it for the first time after a collection.
+    `collected` is the time of the garbage collector in it, in seconds, counted from its beginning, because the watching
+    thread may see the step for the first time after a collection.
     """
 
     def __init__(self) -> None:

@@ -214,7 +214,7 @@ async def served(
 ) -> AsyncGenerator[Live]:
     """Run a bridge with the site's accounts, or its `own`; sign them in unless the folder already has their profiles.
 
-    Without a Chromium to share, the bridge starts one of its own.
+    Without a shared Chromium, the bridge starts its own.
     """
     settings = settings_for(folder, **sections)
     facts = Facts()

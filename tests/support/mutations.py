@@ -35,7 +35,7 @@ Path = tuple[str | int, ...]
 async def answered(served: Served, path: str, data: bytes, outcomes: Counter[str]) -> tuple[int, str, str]:
     """Send a body, and return the status, type and text of the answer; check that the bridge did not fail.
 
-    Where nothing comes back, the client's own limit of time ends the test.
+    If there is no answer, the client's own time limit ends the test.
     """
     async with served.http.post(path, data=data, headers={"content-type": "application/json"}) as response:
         raw = await response.text()

@@ -52,7 +52,7 @@ def zai_with_native_list(folder: Path) -> Wire:
 def zai_with_other_controls(folder: Path, *, is_chosen: bool) -> Wire:
     """Return the stand-in of Z.ai with a native list of models, and its switch for search in a menu.
 
-    The list says that a model is to be chosen unless one is. The menu closes when the switch in it is clicked.
+    The list asks for a model until one is chosen. The menu closes when its switch is clicked.
     """
     asks = "" if is_chosen else "<option disabled selected>Choose a model</option>"
     (old, new), *others = CHANGES

@@ -22,7 +22,7 @@ SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
 class RedisServer:
     """The server; without `persists`, it restarts without its data, as from an old snapshot.
 
-    `options` are further ones of its command line, which come after the file `config`, if there is one.
+    `options` are further command line options; they come after the file `config`, if there is one.
     """
 
     def __init__(

@@ -67,7 +67,7 @@ class Person:
         await what.wait_for(timeout=LIMIT * 1000)
         screen, size = self.page.locator("#screen"), what.page.viewport_size
         assert size is not None
-        # the picture has the page's own width, which the view then scales
+        # the picture first has the page's own width; the view then scales it
         await expect(screen).to_have_css("width", f"{size['width']}px", timeout=LIMIT * 1000)
         there, picture = await what.bounding_box(), await screen.bounding_box()
         assert there is not None

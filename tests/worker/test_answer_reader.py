@@ -56,7 +56,7 @@ async def heard(
 
 
 async def fail() -> bool:
-    raise BrowserError("The page did not go on within 3 seconds.")
+    raise BrowserError("The page did not continue the answer within 3 seconds.")
 
 
 async def find_nothing() -> bool:

@@ -1,7 +1,7 @@
-"""What each failure of the site looks like to a client, and what becomes of the account: a table that is played.
+"""The table of what the client gets for each failure of the site, and of the account's state afterwards.
 
-`docs/faults.md` shows it; `test_faults_live.py` plays every row in a real Chromium, streaming and not, but those that
-are read otherwise and then go the way of another row only in `make stress`: the tests of the decoder read them, too
+`docs/faults.md` shows it. `test_faults_live.py` plays every row in a real Chromium, streaming and not. Rows that only
+the decoder reads differently from another row are played only in `make stress`; the decoder's tests cover them, too
 (`test_deepseek_refusals.py`, `test_deepseek_decoder.py`, `test_deepseek_notices.py`, `test_deepseek_files.py`).
 """
 
@@ -24,7 +24,7 @@ PARKED = (RESTING, MUTED, LOGGED_OUT, CHALLENGED)
 
 @dataclass(frozen=True)
 class Row:
-    """One fault and what is promised about it; `status` and `code` of None stand for the exact answer."""
+    """One fault and its promised outcome; a `status` of None means that the client gets an answer, not an error."""
 
     fault: str
     status: int | None = None
@@ -32,7 +32,7 @@ class Row:
     says: str = ""
     """A pattern that the error's message matches."""
     begun: bool = False
-    """Whether a stream has begun when the failure comes."""
+    """Whether a stream has begun when the failure occurs."""
     state: WorkerState = READY
     until: bool = False
     sends: int = 1
@@ -41,19 +41,19 @@ class Row:
     model: str = "deepseek-chat"
     times: int | None = 1
     reopen: bool = False
-    """Whether the page is opened anew after the fault was switched on."""
+    """Whether the page is reopened after the fault is switched on."""
     rate: float = 0
     """Tokens a second; 0 is as fast as possible."""
     leaves: bool = False
-    """Whether the client leaves in the middle of the answer."""
+    """Whether the client disconnects in the middle of the answer."""
     note: str = ""
     attached: bool = False
-    """Whether the chat has a file with it."""
+    """Whether the prompt has a file."""
     params: Mapping[str, Any] = field(default_factory=dict)
     streaming: str = AS_HTTP
-    """What a stream gets where that differs."""
+    """What a streaming client gets, if that differs."""
     is_twin: bool = False
-    """Whether another row goes the same way as soon as the decoder has read it."""
+    """Whether another row has the same outcome once the decoder has read the response."""
 
     @property
     def description(self) -> str:
@@ -62,19 +62,19 @@ class Row:
 
     @property
     def is_parked(self) -> bool:
-        """Return whether the next chat is sent away."""
+        """Return whether the next chat is refused."""
         return self.state in PARKED
 
     @property
     def is_answered(self) -> bool:
-        """Return whether the answer comes all the same."""
+        """Return whether the client gets an answer in spite of the fault."""
         return self.status is None and not self.leaves and self.state is READY
 
     def cells(self) -> Iterator[str]:
         """Yield the cells of the row."""
         yield f"{self.description} `{self.fault}`"
         if self.leaves:
-            yield "nothing, it has left"
+            yield "nothing; it has disconnected"
         else:
             yield f"{self.status} `{self.code}`" if self.status else _answer(self)
         yield FRAME if self.begun else self.streaming
@@ -103,12 +103,12 @@ def _next(row: Row) -> str:
 
 
 def refused(fault: str, status: int, code: str, says: str, **more: Any) -> Row:
-    """Return a row for what stops a chat before a word of it has come."""
+    """Return a row for a chat that the site refuses before the answer begins."""
     return Row(fault, status, code, says, **more)
 
 
 def broken(fault: str, says: str, **more: Any) -> Row:
-    """Return a row for an answer that breaks off, which says nothing about the account."""
+    """Return a row for an answer that breaks off, which does not affect the account."""
     return Row(fault, 502, "site_error", says, **more)
 
 
@@ -156,7 +156,7 @@ REFUSALS = (
     Row("biz_26", is_twin=True, sends=2),
     Row("toast_only", says="busy", **BUSY),
 )
-"""The site says no."""
+"""The site refuses the call."""
 
 STREAMS = (
     Row("generation_err", says="unavailable", begun=True, **BUSY),
@@ -165,7 +165,7 @@ STREAMS = (
     broken("abort", "broke off", begun=True, rate=20),  # slow enough that its beginning has come before the cut
     Row("lost_connection", note="The connection breaks; the page takes the whole answer from its history."),
     Row("no_status"),
-    Row("unattended", leaves=True, note="The client leaves; the site would go on writing until it is told to stop."),
+    Row("unattended", leaves=True, note="The client disconnects; the site would generate until it gets a stop."),
     broken("thinking_only", "after thinking, without an answer", begun=True, model="deepseek-reasoner"),
     Row("content_filter", finish="content_filter", text="template", streaming="the text, then `content_filter`"),
     Row("incomplete", note="The answer ends early; the page's Continue brings the rest.", sends=2),
@@ -183,7 +183,7 @@ STREAMS = (
     Row("snapshot_again"),
     broken("broken_frame", "broke off", begun=True, rate=50, note="One frame is not JSON, and the page gives up."),
 )
-"""The answer is not what it should be, or only looks so."""
+"""The answer is wrong or incomplete, or only looks so."""
 
 PAGES = (
     Row("moved_completion", says=r"/api/v1/chat/completion", times=None, **CHANGED),
@@ -201,17 +201,23 @@ PAGES = (
     Row("stop_icon_unreliable", model="deepseek-reasoner"),
     Row("conversations_lost"),
     Row("cookie_demanded"),
-    Row("stop_ignored", times=None, leaves=True, state=BROKEN, note="The client leaves; the stop button does nothing."),
+    Row(
+        "stop_ignored",
+        times=None,
+        leaves=True,
+        state=BROKEN,
+        note="The client disconnects; the stop button does nothing.",
+    ),
     Row(
         "stop_unheard",
         is_twin=True,
         times=None,
         leaves=True,
         state=BROKEN,
-        note="The client leaves; a stop is not obeyed.",
+        note="The client disconnects; the site ignores the stop.",
     ),
 )
-"""The page is not what it was."""
+"""The page has changed."""
 
 NO_ACCOUNT: dict[str, Any] = {"status": 503, "code": "no_account", "reopen": True, "until": True, "sends": 0}
 LOADS = (
@@ -220,7 +226,7 @@ LOADS = (
     Row("load_human_check", times=None, says="human", state=CHALLENGED, **NO_ACCOUNT),
     Row("load_waf", reopen=True),
 )
-"""The page does not open."""
+"""The page does not load."""
 
 FILES: dict[str, Any] = {"attached": True, "sends": 0}
 UPLOADS = (
@@ -241,7 +247,7 @@ UPLOADS = (
     Row("upload_limited", is_twin=True, says="too often", **REST | FILES),
     Row("upload_muted", **MUTE | FILES),
 )
-"""A file beside the prompt."""
+"""The prompt has a file."""
 
 TABLE = (*REFUSALS, *STREAMS, *PAGES, *LOADS, *UPLOADS)
 

@@ -1,4 +1,4 @@
-"""What users get of each page: the contract that every page of another maker keeps, by its site file alone."""
+"""The contract that each third-party page keeps, driven by its site file alone."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ pytestmark = pytest.mark.pages
 NO_LOGIN = {"deep-chat": "it has no login"}
 NO_ADDRESS = dict.fromkeys(("chainlit", "gradio", "deep-chat", "gradio-4"), "its chats have no address")
 NO_OTHER_TAB = {**NO_LOGIN, **dict.fromkeys(("gradio", "gradio-4"), "it answers one prompt at a time")}
-ONLY_ADDS = dict.fromkeys(("chainlit", "deep-chat", "open-webui", "open-webui-polled"), "it only adds to an answer")
+ONLY_ADDS = dict.fromkeys(("chainlit", "deep-chat", "open-webui", "open-webui-polled"), "it only appends to an answer")
 
 
 def on_pages(lacks: Mapping[str, str] | None = None) -> pytest.MarkDecorator:
-    """Run a test on each page; `lacks` says for those on which it makes no sense why not."""
+    """Run a test on each page; `lacks` gives the reason for each page on which it does not apply."""
     return pytest.mark.parametrize("real_page", page_parameters(lacks), indirect=True)
 
 
 async def texts(stream: openai.AsyncStream[ChatCompletionChunk]) -> AsyncGenerator[str]:
-    """Yield the pieces of an answer as they come; it must end as one that is whole, or with an error."""
+    """Yield the pieces of an answer as they arrive; raise unless it finishes with `stop`."""
     finish = None
     async for chunk in stream:
         finish = chunk.choices[0].finish_reason
@@ -53,7 +53,7 @@ async def test_an_answer_arrives_as_the_model_wrote_it(run: BridgedPage, answer:
 
 
 @on_pages()
-async def test_an_answer_is_passed_on_while_the_model_writes_it(run: BridgedPage) -> None:
+async def test_an_answer_is_streamed_while_the_model_writes_it(run: BridgedPage) -> None:
     assert len([text async for text in texts(await run.stream("pieces"))]) >= len(ANSWERS["pieces"]) / 4
     async with await run.stream("endless") as stream:
         assert await anext(texts(stream))
@@ -68,14 +68,14 @@ async def test_a_prompt_reaches_the_model_as_it_was_written(run: BridgedPage) ->
 
 
 @on_pages()
-async def test_a_new_chat_has_nothing_of_the_one_before(run: BridgedPage) -> None:
+async def test_a_new_chat_contains_nothing_of_the_previous_one(run: BridgedPage) -> None:
     await run.ask("instant")
     await run.ask("unicode")
     assert [(one.prompt, one.history) for one in run.model.requests] == [("instant", []), ("unicode", [])]
 
 
 @on_pages()
-async def test_a_conversation_goes_on_with_its_history(run: BridgedPage) -> None:
+async def test_a_history_from_the_client_reaches_the_model(run: BridgedPage) -> None:
     said = await run.ask("My word is kestrel", "Fine.", "What is my word?")
     (asked,) = run.model.requests
     assert "kestrel" in asked.prompt
@@ -83,14 +83,14 @@ async def test_a_conversation_goes_on_with_its_history(run: BridgedPage) -> None
 
 
 @on_pages(NO_ADDRESS)
-async def test_a_second_turn_goes_on_in_the_conversation_of_the_page(run: BridgedPage) -> None:
+async def test_a_second_turn_continues_the_conversation_on_the_page(run: BridgedPage) -> None:
     said = await run.ask("unicode")
     await run.ask("unicode", said, "instant")
     assert [(one.prompt, one.history) for one in run.model.requests] == [("unicode", []), ("instant", ["unicode"])]
 
 
 @on_pages(NO_OTHER_TAB)
-async def test_what_another_tab_of_the_account_is_answered_is_left_out(run: BridgedPage, chromium: Chromium) -> None:
+async def test_an_answer_to_another_tab_of_the_account_is_left_out(run: BridgedPage, chromium: Chromium) -> None:
     site = await asyncio.to_thread(load_site_file, run.page.site_file)
     profile = await asyncio.to_thread(run.store.load, NAME)
     async with chromium.context({"storage_state": profile.storage_state}) as context:
@@ -103,7 +103,7 @@ async def test_what_another_tab_of_the_account_is_answered_is_left_out(run: Brid
 
 
 @on_pages()
-async def test_a_client_that_leaves_stops_the_model(run: BridgedPage) -> None:
+async def test_a_client_that_disconnects_stops_the_model(run: BridgedPage) -> None:
     async with await run.stream("endless") as stream:
         assert await anext(texts(stream))
     asked = run.model.last("endless")
@@ -115,7 +115,7 @@ async def test_a_client_that_leaves_stops_the_model(run: BridgedPage) -> None:
 
 @on_pages()
 @pytest.mark.parametrize("status", [500, 429])
-async def test_an_error_of_the_model_is_told(run: BridgedPage, status: int) -> None:
+async def test_an_error_of_the_model_is_reported(run: BridgedPage, status: int) -> None:
     with pytest.raises(openai.APIStatusError) as failure:
         await run.ask(f"error {status}")
     assert f"The model says no ({status})" in failure.value.message
@@ -138,7 +138,7 @@ async def test_an_answer_that_breaks_off_ends_with_an_error(run: BridgedPage) ->
 
 
 @on_pages(ONLY_ADDS)
-async def test_an_answer_that_the_page_changes_is_whole_or_ends_with_an_error(run: BridgedPage) -> None:
+async def test_an_answer_that_the_page_rewrites_is_complete_or_ends_with_an_error(run: BridgedPage) -> None:
     wanted = "".join(ANSWERS["indented"])
     assert await run.ask("indented") == wanted
     await run.made_ready()
@@ -147,7 +147,7 @@ async def test_an_answer_that_the_page_changes_is_whole_or_ends_with_an_error(ru
 
 
 @on_pages(NO_LOGIN)
-async def test_a_login_by_the_form_is_captured_and_signs_a_fresh_browser_in(
+async def test_a_login_by_form_is_captured_and_signs_in_a_fresh_browser(
     run: BridgedPage, chromium: Chromium, tmp_path: Path
 ) -> None:
     settings = settings_of(tmp_path, run.page)
@@ -157,7 +157,7 @@ async def test_a_login_by_the_form_is_captured_and_signs_a_fresh_browser_in(
 
 
 @on_pages(NO_LOGIN)
-async def test_a_wrong_password_is_told_and_nothing_is_stored(
+async def test_a_wrong_password_is_reported_and_nothing_is_stored(
     real_page: RealPage, chromium: Chromium, tmp_path: Path
 ) -> None:
     settings = settings_of(tmp_path, real_page)
@@ -169,7 +169,7 @@ async def test_a_wrong_password_is_told_and_nothing_is_stored(
 
 
 @on_pages(NO_LOGIN)
-async def test_an_account_without_a_login_is_logged_out(
+async def test_an_account_without_a_login_counts_as_logged_out(
     real_page: RealPage, model: ModelBehind, chromium: Chromium, tmp_path: Path
 ) -> None:
     settings = settings_of(tmp_path, real_page)

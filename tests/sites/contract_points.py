@@ -1,4 +1,4 @@
-"""What the contract test tries on the stand-in of every site, and which sites have what a point is about.
+"""The points of the contract that tests check on the stand-in of every site, and the sites that each applies to.
 
 `python -m tests.sites.contract_points` prints the table of `docs/sites.md`.
 """
@@ -15,14 +15,14 @@ from tests.sites.standin_runs import SITES, site_file
 ALWAYS = ("http_429", "http_500", "html_body", "reset", "abort", "no_end", "empty", "session_revoked")
 """Faults that any site can have, whatever its protocol is."""
 OF_STREAMS = ("abort", "no_end", "empty")
-"""Those that an answer cannot have which is a job."""
+"""Those that do not apply to an answer that the page polls as a job."""
 BOTH = ("text", "image")
 NEVER = "never tried on the live site"
 
 
 @dataclass(frozen=True)
 class Point:
-    """One promise, and which sites it is about."""
+    """One promise, and the sites that it applies to."""
 
     name: str
     text: str
@@ -33,13 +33,13 @@ class Point:
     """Sites on which `make test-sites` tries it, those least alike; on the others `make stress` does."""
 
     def is_about(self, name: str) -> bool:
-        """Tell whether a site has what the point is about."""
+        """Tell whether the point applies to a site."""
         file = site_file(name)
         return file.kind in self.kinds and self.applies(file, STAND_INS[name])
 
 
 def has_source(file: SiteFile) -> bool:
-    """Tell whether a site tells what its search has found."""
+    """Tell whether a site sends the sources of its search."""
     return any(rule.emit == "source" for rule in file.answer.rules)
 
 
@@ -48,21 +48,24 @@ POINTS = {
     for point in (
         Point(
             "login",
-            "a guest's page is told from an account's; a login is used again",
+            "the bridge distinguishes a guest's page from an account's, and reuses a stored login",
             kinds=BOTH,
             in_short=("kimi", "zai", "stepfun", "jimeng"),
         ),
-        Point("chat", "the prompt leaves exactly as it was written, and the answer comes exactly as the site gave it"),
-        Point("stream", "pieces arrive while the site still writes"),
-        Point("stop", "a client that leaves stops the site"),
+        Point(
+            "chat",
+            "the site receives the prompt and the client receives the answer, each exactly as written",
+        ),
+        Point("stream", "pieces arrive while the site is still generating"),
+        Point("stop", "generation stops on the site when the client disconnects"),
         Point(
             "turns",
-            "a second turn goes on in the site's own conversation",
+            "a second turn continues the site's own conversation",
             in_short=("qwen", "chatglm", "minimax"),
         ),
         Point(
             "thinking",
-            "thinking is switched on and off, and comes apart",
+            "thinking is switched on and off, and arrives separately from the answer",
             lambda file, _: file.thinking is not None,
             in_short=("kimi", "qwen", "chatglm"),
         ),
@@ -74,40 +77,44 @@ POINTS = {
         ),
         Point(
             "sources",
-            "what a search found comes with the answer",
+            "the answer includes the sources of its search",
             lambda file, _: has_source(file),
             in_short=("kimi", "chatglm", "metaso"),
         ),
-        Point("models", "the model is chosen that was asked for", lambda file, _: file.model_menu is not None),
+        Point("models", "the bridge selects the requested model", lambda file, _: file.model_menu is not None),
         Point(
             "files",
-            "files go with the prompt, which waits until they are read; a refused one is named",
+            "the prompt waits until the site has processed its files; the error names a refused file",
             lambda file, _: file.upload is not None,
             in_short=("kimi", "zai", "doubao"),
         ),
-        Point("pictures", "pictures come as links once the job is done", kinds=("image",)),
+        Point("pictures", "the answer has links to the pictures once the job is done", kinds=("image",)),
         Point(
             "doctor",
             "`bridge doctor --site` finds each control, and the request in the page's scripts",
             kinds=BOTH,
             in_short=("kimi", "qwen", "spark", "jimeng"),
         ),
-        Point("rewrites", "text that the site changes is never silently wrong", lambda _, wire: rewrites(wire)),
+        Point(
+            "rewrites",
+            "an answer that is not streamed has the text as the site last rewrote it",
+            lambda _, wire: rewrites(wire),
+        ),
     )
 }
 
 
 def rewrites(wire: type[Wire]) -> bool:
-    """Tell whether a site is known to change what it has sent."""
+    """Tell whether a site is known to change text that it has already sent."""
     return wire.rewritten is not Wire.rewritten
 
 
 LATE = ("late_refusal", "error_after_end")
-"""Refusals in the middle of an answer and behind it, where the site has some that are frames."""
+"""Refusals in the middle of an answer and after it, for sites that send refusals as frames."""
 
 
 def faults_of(name: str) -> tuple[str, ...]:
-    """Return the faults that are played on a site: its own refusals, and those that any site can have."""
+    """Return the faults that tests play on a site: its own refusals, and those that any site can have."""
     wire = STAND_INS[name]
     more = ["captcha"] if wire.asks_at else []
     if isinstance(wire.refusals.get("busy"), bytes) and site_file(name).kind == "text":
@@ -119,17 +126,17 @@ def faults_of(name: str) -> tuple[str, ...]:
 
 
 def sites_with(point: str) -> list[str]:
-    """Return the sites that a point is about."""
+    """Return the sites that a point applies to."""
     return [name for name in SITES if POINTS[point].is_about(name)]
 
 
 def short_sites(point: str) -> list[str]:
-    """Return those of the sites that a point is about on which `make test-sites` tries it."""
+    """Return the sites on which `make test-sites` checks a point."""
     return [name for name in sites_with(point) if name in POINTS[point].in_short]
 
 
 def long_sites(point: str) -> list[str]:
-    """Return those on which only `make stress` tries it."""
+    """Return the sites on which only `make stress` checks a point."""
     return [name for name in sites_with(point) if name not in POINTS[point].in_short]
 
 
@@ -149,14 +156,14 @@ def _cell(name: str, point: str) -> str:
 
 
 def traps() -> Iterator[str]:
-    """Yield the lines that say what each stand-in has in store."""
+    """Yield the lines that list the traps and faults of each stand-in."""
     for name in SITES:
         yield f"- **{site_file(name).title}**: {'; '.join(STAND_INS[name].traps)}."
         yield f"  Faults: {', '.join(f'`{fault}`' for fault in faults_of(name))}."
 
 
 def markdown() -> str:
-    """Return the table, what its columns mean, and what the stand-ins have in store."""
+    """Return the table, the meaning of its columns, and the traps and faults of the stand-ins."""
     meanings = [f"- *{point.name}*: {point.text}." for point in POINTS.values()]
     return "\n".join([*table(), "", *meanings, "", "### Traps and faults", "", *traps()])
 

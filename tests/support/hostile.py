@@ -20,7 +20,15 @@ from openai import APIStatusError, AsyncOpenAI
 from bridge.app import running
 from bridge.browser.browser import Chromium
 from bridge.log import log_fact
-from bridge.settings import BrowserSettings, ConversationSettings, PoolSettings, Section, Settings, TurnSettings
+from bridge.settings import (
+    MEBIBYTE,
+    BrowserSettings,
+    ConversationSettings,
+    PoolSettings,
+    Section,
+    Settings,
+    TurnSettings,
+)
 from bridge.sites.deepseek.driver import Driver
 from bridge.storage.key_files import KeyFile
 from bridge.storage.profile_key import load_identity
@@ -42,6 +50,10 @@ STORMS = ("for (;;) {}", "for (;;) alert('x')")
 HANG = "for (;;) { const call = new XMLHttpRequest(); call.open('GET', '/never', false); call.send(); }"
 """JavaScript that never ends: it takes ever more memory, keeps the page busy, or blocks it without processor time."""
 TRAP = (PAGES / "trap.html").read_text("utf-8")
+
+
+FLOOD, FLOOD_PAUSE = 80 * MEBIBYTE, 0.05
+"""Bytes of an answer without end that come as fast as they can, and seconds before each piece behind them."""
 
 
 @dataclass
@@ -185,7 +197,8 @@ class HostileSite(Backend):
         while self.flood and self.flooded < self.flood_size:
             await answer.write(self.flood)  # fails if the page has gone
             self.flooded += len(self.flood)
-            await asyncio.sleep(0)  # lets the bridge run, in the same process
+            # lets the bridge run, in the same process; an answer without end need not stay fast
+            await asyncio.sleep(FLOOD_PAUSE if self.flooded > FLOOD and self.flood_size == math.inf else 0)
         await self._tell(self.during)
         await asyncio.sleep(self.lasts)
         await answer.write(rest)

@@ -107,7 +107,7 @@ async def running(
     """Run a bridge with all stored profiles; drain it at exit. Raise `SetupError` for what the operator must fix.
 
     A given `browser` is left running; without one the bridge starts its own. With `only_new`, only accounts that log in
-    meanwhile are opened.
+    while it runs are opened.
     """
     base = await _base(settings, telemetry or Telemetry(log_fact), browser)
     async with AsyncExitStack() as stack:

@@ -15,7 +15,7 @@ from loguru import logger
 
 T = TypeVar("T")
 CLOSE_LIMIT = 10.0
-"""Seconds that queued work has at the end."""
+"""Seconds that queued work has when its thread closes."""
 SMALL = 65_536
 """Characters or bytes that may be processed on the event loop."""
 PIECE = 65_536

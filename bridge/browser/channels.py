@@ -12,7 +12,7 @@ from bridge.origins import is_at, origin_of
 
 
 def only_prompts(_: PageRequest) -> RequestRole:
-    """Return that every request carries a prompt."""
+    """Treat every request as one that carries a prompt."""
     return "prompt"
 
 

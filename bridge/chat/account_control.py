@@ -109,7 +109,7 @@ class LoginImport(Protocol):
     """An import of logins from elsewhere: each is validated, tried on the site, and stored as a profile.
 
     All methods return a description of the result, and raise `RequestError`, naming the field, for unusable input. A
-    stored profile becomes an account when the pool is told (`AccountControl.add`), or finds it by itself.
+    stored profile becomes an account by `AccountControl.add`, or when the pool finds it by itself.
     """
 
     async def token(self, name: str, site: str, url: str | None, token: str) -> str:

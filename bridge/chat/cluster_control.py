@@ -44,6 +44,6 @@ class ClusterControl(Protocol):
     async def drain(self, node: str, *, is_draining: bool) -> NodeStatus:
         """Set a node to give back all its accounts, or to take accounts again.
 
-        Raise `NotThere` if there is no such node, and `ClusterUnavailable` if the nodes cannot be told.
+        Raise `NotThere` if there is no such node, and `ClusterUnavailable` if the nodes cannot be notified.
         """
         ...

@@ -149,7 +149,7 @@ class _Attempt:
         self._route = route
 
     def __enter__(self) -> None:
-        """Begin."""
+        """Start the attempt."""
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
         """Suppress an error after which another node may try."""

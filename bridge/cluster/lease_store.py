@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 MILLISECONDS = 1000
-"""In a second."""
+"""Milliseconds per second."""
 
 
 @dataclass(frozen=True, slots=True)

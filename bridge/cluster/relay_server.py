@@ -236,11 +236,11 @@ class _Answer:
             raise NodeLost("The node that asked for the chat no longer answers.") from error
 
     def _returned(self, answer: str) -> str:
-        """Return the text that the client will send back, as told by the other node; blocks, so runs in a thread."""
+        """Return the text that the client will send back, as sent by the other node; blocks, so runs in a thread."""
         try:
             return self._chat.returned.result(RETURN_LIMIT)
         except Exception as error:  # noqa: BLE001 - cancelled when the chat has ended, or timed out
-            logger.debug("The other node did not tell what its client returns of the answer ({})", type(error).__name__)
+            logger.debug("The other node did not send what its client returns of the answer ({})", type(error).__name__)
             return answer
 
     async def _write(self, data: bytes) -> None:

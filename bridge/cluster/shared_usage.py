@@ -5,7 +5,7 @@ as old as the window. A window is a hash in Redis with a field for each step, an
 script drops the expired steps, checks the room in all windows, and counts in all of them or in none, by Redis' clock.
 Each step is added and dropped once, so the cost of a request does not grow with their number. An unused window expires.
 
-If Redis does not answer within `LIMIT` seconds, each node goes on by its own count, and sends that count afterwards. A
+If Redis does not answer within `LIMIT` seconds, each node uses its own count, and sends that count afterwards. A
 call without an answer may have counted all the same, so each count has an id that makes repeating it safe.
 """
 

@@ -81,7 +81,7 @@ class _Maintenance:
         self._moving = {slot: self._moving.get(slot, time.monotonic()) for slot in busy}
         for slot, since in self._moving.items():
             if time.monotonic() - since >= MOVE_AT_LATEST:
-                self._moving[slot] = float("inf")  # once
+                self._moving[slot] = float("inf")  # reopens it only once
                 self.tasks.start(self._pool.reopen_idle(slot))
 
     async def _step(self, slot: Slot) -> None:

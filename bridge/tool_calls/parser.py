@@ -37,7 +37,7 @@ LONG = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An unreadable call; the model gets `why` in an error."""
+    """An unreadable call; `why` is the reason, for the model."""
 
     text: str
     why: str

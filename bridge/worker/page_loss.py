@@ -20,7 +20,7 @@ class PageLoss:
         self._future: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
         self._future.add_done_callback(
             lambda future: future.cancelled() or future.exception()
-        )  # no caller may ask for it
+        )  # perhaps no caller asks for it
 
     @property
     def happened(self) -> bool:

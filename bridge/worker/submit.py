@@ -85,7 +85,9 @@ async def submit_turn(
     if wrong is not None and all(isinstance(reason, AlteredPrompt) for reason in wrong.reasons):
         session.driver.drift.note("altered prompt")
         raise RequestError(f"The site's page alters this prompt, so it was not sent: {wrong}. Change its wording.")
-    raise SiteChanged(f"The page did not send what it was asked to, and was stopped before it did: {wrong}.")
+    raise SiteChanged(
+        f"The page tried to send something other than the prompt, and was stopped before it did: {wrong}."
+    )
 
 
 def _reject_reasons(session: Session, turn: Turn, request: PageRequest) -> Sequence[str]:

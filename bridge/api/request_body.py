@@ -44,7 +44,7 @@ class BodyReader:
 
     def __init__(self, server: ServerSettings, tokens: TokenSettings) -> None:
         self._most = server.max_body
-        self._most_of_strangers = min(tokens.max_body, self._most)
+        self._most_without_key = min(tokens.max_body, self._most)
         self._large = asyncio.Semaphore(LARGE_AT_A_TIME)
         _keep_no_large_blocks()
 
@@ -70,7 +70,7 @@ class BodyReader:
     def _check_size(self, size: int, request: web.Request) -> None:
         """Raise `BodyTooLarge` above the limit, which is lower for userTokens that nobody has verified yet."""
         is_known = request.get(LET_IN, False)
-        if size > (most := self._most if is_known else self._most_of_strangers):
+        if size > (most := self._most if is_known else self._most_without_key):
             setting = "server.max_body" if is_known else "tokens.max_body, for requests without a key"
             raise BodyTooLarge(f"The body may have at most {most} bytes ({setting}).")
 

@@ -262,7 +262,7 @@ class Chromium:
         running.watch("Chromium ended", leader, self._lost)
         running.watch(DRIVER_LOST, driver.process.pid, self._lost)
         sandbox = chromium.sandboxed(self._settings.browser)
-        self._tell(BrowserStarted(browser.version, str(executable), sandbox))
+        self._report_start(BrowserStarted(browser.version, str(executable), sandbox))
         return running
 
     async def _connect(self, address: BrowserAddress) -> RunningBrowser:
@@ -270,10 +270,10 @@ class Chromium:
             running = await connected(driver, address, self._settings)
         running.on_gone = lambda: self._lost(running, GONE)
         running.watch(DRIVER_LOST, driver.process.pid, self._lost)
-        self._tell(BrowserStarted(running.browser.version, str(address), None))
+        self._report_start(BrowserStarted(running.browser.version, str(address), None))
         return running
 
-    def _tell(self, started: BrowserStarted) -> None:
+    def _report_start(self, started: BrowserStarted) -> None:
         self._start_fact = started
         self._telemetry.emit(started)
 

@@ -41,15 +41,15 @@ class Windows:
 
     async def _judge(self, page: Page) -> None:
         async with self._opening:  # a page of the bridge is known as such only once it is open
-            strangers = self._strangers()
-        if page in strangers[self.most :]:
+            foreign = self._foreign_pages()
+        if page in foreign[self.most :]:
             await _close(page)
 
     async def trim(self) -> None:
         """Close the windows beyond `most`."""
-        await asyncio.gather(*map(_close, self._strangers()[self.most :]))
+        await asyncio.gather(*map(_close, self._foreign_pages()[self.most :]))
 
-    def _strangers(self) -> list[Page]:
+    def _foreign_pages(self) -> list[Page]:
         return [one for one in self._context.pages if one not in self._own]
 
 

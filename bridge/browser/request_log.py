@@ -89,7 +89,7 @@ class RequestLog:
         """Tell whether the page waits for the response to a request after number `since`."""
         return any(call.number > since and not call.status for call in self._open.values())
 
-    def is_telling(self, since: int) -> bool:
+    def has_open_commands(self, since: int) -> bool:
         """Tell whether data that the page's scripts sent after request number `since` is not answered yet."""
         return any(call.number > since and not call.status and is_command(call) for call in self._open.values())
 

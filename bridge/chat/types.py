@@ -124,7 +124,7 @@ class ChatRequest:
     trace_parent: str = field(default="", compare=False)
     """The client's W3C `traceparent`."""
     peer: str = field(default="", compare=False, repr=False)
-    """The client's address, by which attempts of strangers are limited."""
+    """The client's address, by which attempts without a key are limited."""
     caller: Caller = field(default=ANYBODY, compare=False)
     """The caller whose key it came with."""
     start_within: float | None = field(default=None, compare=False)

@@ -30,7 +30,7 @@ from bridge.sites.learning.learn_page import (
     find_new_chat,
     findings,
     page_state,
-    strangers_state,
+    signed_out_state,
     try_controls,
     watched_page,
 )
@@ -144,17 +144,17 @@ async def _looked_at(
     """Find how the page opens a new chat and, at the same time, what a browser without the login sees."""
     try:
         async with asyncio.TaskGroup() as tasks:
-            stranger = tasks.create_task(_seen_by_stranger(chromium, settings, url))
+            signed_out = tasks.create_task(_seen_signed_out(chromium, settings, url))
             new_chat = await find_new_chat(trial, url)
             mine = await page_state(trial.watch.page, trial.elements.origin)
     except ExceptionGroup as group:
         raise group.exceptions[0] from None
-    return new_chat, login_signs(mine, stranger.result(), next(iter(trial.learned.box), ""))
+    return new_chat, login_signs(mine, signed_out.result(), next(iter(trial.learned.box), ""))
 
 
-async def _seen_by_stranger(chromium: Chromium, settings: BrowserSettings, url: str) -> PageState:
+async def _seen_signed_out(chromium: Chromium, settings: BrowserSettings, url: str) -> PageState:
     async with _context(chromium, settings, url, None) as fresh:
-        return await strangers_state(fresh, url)
+        return await signed_out_state(fresh, url)
 
 
 async def _captured(context: BrowserContext, profile: Profile, limit: float) -> Profile:

@@ -31,7 +31,7 @@ MOVE_AT_LATEST = 5 * MINUTE
 async def maintenance(pool: Pool, telemetry: Telemetry, every: float) -> AsyncGenerator[None]:
     """Maintain the idle accounts after each chat, and at least every `every` seconds, while the context is open."""
     keeper = _Maintenance(pool, telemetry, every)
-    keeper.tasks.keep(keeper.look_after)
+    keeper.tasks.keep(keeper.run)
     try:
         yield
     finally:
@@ -62,7 +62,7 @@ class _Maintenance:
         """Busy accounts that must move to another browser, with the monotonic time of the first check."""
         self._one_move = asyncio.Lock()
 
-    async def look_after(self) -> None:
+    async def run(self) -> None:
         """Start the due steps, in a loop."""
         while True:
             with suppress(TimeoutError):

@@ -26,7 +26,7 @@ class Visits:
         if slot.is_held:
             raise AccountConflict(f"A person is already in the page of {slot.worker.name}.")
         slot.visit = Visit()
-        self._tell(slot)
+        self._changed(slot)
         return slot.visit
 
     def let_in(self, slot: Slot, visit: Visit) -> None:
@@ -39,9 +39,9 @@ class Visits:
         """Remove the last visit if it has ended."""
         if slot.visit is not None and not slot.is_held:
             slot.visit = None
-            self._tell(slot)
+            self._changed(slot)
 
-    def _tell(self, slot: Slot) -> None:
+    def _changed(self, slot: Slot) -> None:
         self._telemetry.emit(AccountHeld(slot.worker.name, slot.is_held))
         with errors_logged("while assigning chats to accounts"):
             self._on_change()

@@ -109,7 +109,7 @@ class TokenAccounts:
 
     def start(self) -> None:
         """Start closing unused accounts."""
-        self._tasks.keep(self._look_after)
+        self._tasks.keep(self._close_unused)
 
     async def close(self) -> None:
         """Stop; the accounts are closed with all others."""
@@ -210,7 +210,7 @@ class TokenAccounts:
     def _close(self, name: str) -> None:
         self._supervisor.remove(self._token_accounts.pop(name).slot)
 
-    async def _look_after(self) -> None:
+    async def _close_unused(self) -> None:
         while True:
             await asyncio.sleep(self._settings.idle / LOOKS)
             self._note_refusals()

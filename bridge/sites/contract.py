@@ -63,7 +63,7 @@ class LeftSite(BrowserError):
         super().__init__(f"The account's page has left the site for {place}; it is reopened.")
         self.url = url
 
-    def when_it_stays_away(self) -> BridgeError:
+    def if_repeated(self) -> BridgeError:
         """Return the error for a page that keeps leaving the site: the operator must sign in or look at it."""
         where = origin_of(self.url)
         if where == OPAQUE:
@@ -151,7 +151,7 @@ class SiteDriver(ABC):
         """Tells whether the page waits for the network; set by the code that opens the page."""
         self.is_loading: Callable[[], bool] = lambda: False
         """Tells whether the page loads a document; set by the code that opens the page."""
-        self.is_telling: Callable[[], bool] = lambda: False
+        self.has_open_commands: Callable[[], bool] = lambda: False
         """Tells whether a request of the page's scripts is still unanswered; set by the same code."""
         self.may_act: Callable[[], None] = lambda: None
         """Raises if another bridge owns the account by now; called right before an upload or a deletion."""

@@ -74,7 +74,7 @@ class GuardedPage:
         except PlaywrightTimeout as error:
             if self.page.url.startswith(NO_DOCUMENT):
                 raise NetworkError("The site cannot be reached: its page does not load.") from error
-            raise LeftSite(self.page.url).when_it_stays_away() from error
+            raise LeftSite(self.page.url).if_repeated() from error
 
     async def load(self, address: str) -> None:
         """Load a document; load it again where a late one of an earlier attempt replaced it."""

@@ -27,7 +27,7 @@ STOP_AGAIN = 0.5
 LOOK_AGAIN = 0.05
 """Seconds between two checks of a page with a separate answer."""
 LOOK_LIMIT = 5.0
-COMMANDS_LIMIT = 2.0
+COMMAND_LIMIT = 2.0
 """Seconds that the site has to answer the page's request to stop."""
 RESUME_WITHIN = 2.0
 """Seconds within which a page that opens an old conversation resumes an answer that is still generated."""
@@ -146,8 +146,8 @@ async def _press_stop(session: Session, exchange: Exchange, limit: float) -> Non
 async def _commands_answered(session: Session, before: int) -> None:
     """Wait until the site has answered the page's requests since `before`: closing the page earlier could drop them."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(COMMANDS_LIMIT):
-            while session.request_log.is_telling(before):
+        async with asyncio.timeout(COMMAND_LIMIT):
+            while session.request_log.has_open_commands(before):
                 await asyncio.sleep(LOOK_AGAIN)
 
 

@@ -59,7 +59,7 @@ class Departures:
         if not isinstance(error, LeftSite):
             return error
         self._count += 1
-        return error.when_it_stays_away() if self._count >= MOST_DEPARTURES else error
+        return error.if_repeated() if self._count >= MOST_DEPARTURES else error
 
 
 async def why_left(driver: SiteDriver, error: BridgeError, limit: float) -> BridgeError:

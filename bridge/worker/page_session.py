@@ -266,7 +266,7 @@ async def _open_tab(
     interceptor.tab.on("Page.javascriptDialogOpening", lambda event: driver.on_dialog(event["message"]))
     request_log = RequestLog(interceptor.tab)
     driver.limit, driver.is_waiting, driver.is_loading = limit, request_log.is_waiting, request_log.is_loading
-    driver.is_telling = partial(request_log.is_telling, 0)
+    driver.has_open_commands = partial(request_log.has_open_commands, 0)
     request_log.wanted, request_log.on_reply = partial(is_watched, driver), driver.on_reply
     try:
         async with within(limit, f"{url} did not load"):

@@ -1,4 +1,4 @@
-"""Learns one site on an open page: two turns of a chat, a new chat, and a stranger's view of the page."""
+"""Learns one site on an open page: two turns of a chat, a new chat, and the page as a signed-out visitor gets it."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ async def page_state(page: Page, origin: str) -> PageState:
     )
 
 
-async def strangers_state(context: BrowserContext, url: str) -> PageState:
+async def signed_out_state(context: BrowserContext, url: str) -> PageState:
     """Open the page in a new context, and return what it shows there."""
     async with within(2 * LOAD_LIMIT, f"{url} did not load in a fresh browser"):
         page = await context.new_page()

@@ -1,4 +1,4 @@
-"""Finds what distinguishes a signed-in page from a stranger's; of stored values it reads only the names."""
+"""Finds what distinguishes a signed-in page from a signed-out one; of stored values it reads only the names."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ class PageState:
     cookies: frozenset[str]
 
 
-def login_signs(mine: PageState, strangers: PageState, box: str = "") -> LoginSigns:
+def login_signs(mine: PageState, signed_out: PageState, box: str = "") -> LoginSigns:
     """Return the signs by which the signed-in page `mine` differs from that of a fresh browser."""
     out: list[dict[str, str]] = []
-    if strangers.has_password and not mine.has_password:
+    if signed_out.has_password and not mine.has_password:
         out.append({"selector": "input[type='password']"})
-    if len(path := urlsplit(strangers.url).path) > 1 and path != urlsplit(mine.url).path:
+    if len(path := urlsplit(signed_out.url).path) > 1 and path != urlsplit(mine.url).path:
         out.append({"url": re.escape(path)})
-    out += [{"selector": one} for one in _sign_in(strangers.clickable, mine.clickable)]
-    ways_in = [{"selector": box}] if box and mine.has_box and not strangers.has_box else []
-    ways_in += [{"storage": key} for key in _names(mine.stored - strangers.stored)[:1]]
-    ways_in += [{"cookie": name} for name in _names(mine.cookies - strangers.cookies)[:1]]
-    is_open = strangers.has_box and not out and not ways_in
+    out += [{"selector": one} for one in _sign_in(signed_out.clickable, mine.clickable)]
+    ways_in = [{"selector": box}] if box and mine.has_box and not signed_out.has_box else []
+    ways_in += [{"storage": key} for key in _names(mine.stored - signed_out.stored)[:1]]
+    ways_in += [{"cookie": name} for name in _names(mine.cookies - signed_out.cookies)[:1]]
+    is_open = signed_out.has_box and not out and not ways_in
     return LoginSigns(tuple(ways_in), tuple(out[:3]), is_open)
 
 
@@ -56,10 +56,10 @@ def _names(found: frozenset[str]) -> list[str]:
     return sorted(lasting, key=lambda name: (not LIKELY.search(name), name))
 
 
-def _sign_in(strangers: Sequence[Element], mine: Sequence[Element]) -> list[str]:
+def _sign_in(signed_out: Sequence[Element], mine: Sequence[Element]) -> list[str]:
     """Return selectors of sign-in buttons that the signed-in page does not have."""
     texts = {element.text for element in mine}
-    wanted = (one for one in strangers if SIGN_IN.match(one.text) and one.text not in texts and len(one.text) < 30)
+    wanted = (one for one in signed_out if SIGN_IN.match(one.text) and one.text not in texts and len(one.text) < 30)
     return list(dict.fromkeys(_by_name(one) for one in wanted))[:2]
 
 

@@ -26,12 +26,12 @@ class NewChat:
 
 @dataclass(frozen=True, slots=True)
 class LoginSigns:
-    """The differences between a signed-in page and a stranger's, as signs of a site file."""
+    """The differences between a signed-in and a signed-out page, as signs of a site file."""
 
     signed_in: tuple[Mapping[str, str], ...] = ()
     signed_out: tuple[Mapping[str, str], ...] = ()
     is_open: bool = False
-    """Whether a stranger gets the same page with the text box."""
+    """Whether a signed-out visitor gets the same page with the text box."""
 
 
 def page_findings(

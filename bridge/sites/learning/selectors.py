@@ -64,7 +64,7 @@ def _own(element: Element) -> Iterator[str]:
     if element.id and is_stable(element.id):
         yield f"#{element.id}"
     yield from _by_attributes(element, ATTRIBUTES)
-    yield from (f"{element.tag}.{name}" for name in element.classes if _is_telling(name))
+    yield from (f"{element.tag}.{name}" for name in element.classes if _is_readable(name))
     yield from _by_attributes(element, WEAK)
     if element.tag == "textarea" or "-" in element.tag:
         yield element.tag
@@ -81,7 +81,7 @@ def _by_attributes(element: Element, names: Sequence[str]) -> Iterator[str]:
     yield from (f"{element.tag}[{name}={_quoted(value)}]" for name, value in values if value)
 
 
-def _is_telling(name: str) -> bool:
+def _is_readable(name: str) -> bool:
     return is_stable(name) and not _STATE.search(name) and len(name) > _SHORT_CLASS
 
 
@@ -94,7 +94,7 @@ def _anchors(element: Element) -> Iterator[str]:
     if value := element.attributes.get("data-testid"):
         yield f"[data-testid={_quoted(value)}]"
     for name in element.classes[:4]:
-        if _is_telling(name):
+        if _is_readable(name):
             yield f".{name}"
 
 

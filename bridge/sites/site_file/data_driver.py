@@ -104,7 +104,7 @@ class DataDriver(SiteDriver):
             await super().attach(turn, limit)
             return
         self._has_files = True
-        upload = PageUpload(self._elements, self.site.upload, self._file_calls, self.is_telling, self.may_act)
+        upload = PageUpload(self._elements, self.site.upload, self._file_calls, self.has_open_commands, self.may_act)
         await upload.attach(turn.attachments, limit, self.says)
 
     async def submit(self, turn: Turn) -> bool:

@@ -43,8 +43,8 @@ class _Answer(NamedTuple):
 
     def shows(self, when: When) -> bool:
         """Tell whether it meets the conditions; a failed reply, or one that is not JSON, does not count as lacking."""
-        is_telling = STATUS in when or self.status == 401 or (self.is_read and self.failure is None)
-        return is_telling and holds(when, self.document, {STATUS: self.status})
+        is_clear = STATUS in when or self.status == 401 or (self.is_read and self.failure is None)
+        return is_clear and holds(when, self.document, {STATUS: self.status})
 
 
 class PageSigns:

@@ -58,13 +58,13 @@ class PageUpload:
         page: PageElements,
         upload: Upload,
         calls: FileCalls,
-        is_telling: Callable[[], bool],
+        has_open_commands: Callable[[], bool],
         may_act: Callable[[], None] = lambda: None,
     ) -> None:
         self._page = page
         self._upload = upload
         self._calls = calls
-        self._is_telling = is_telling
+        self._has_open_commands = has_open_commands
         self._may_act = may_act
         self._was_busy = False
         """Whether the page has shown that it is reading a file."""
@@ -107,7 +107,7 @@ class PageUpload:
         quiet_since = clock()
         while clock() < quiet_since + QUIET:
             await asyncio.sleep(LOOK_EVERY)
-            if self._is_telling():
+            if self._has_open_commands():
                 quiet_since = clock()
 
     async def _input(self) -> ElementHandle:

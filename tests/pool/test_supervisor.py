@@ -117,11 +117,12 @@ async def test_a_conversation_that_cannot_be_deleted_is_left_alone_for_a_while(f
 
 async def test_a_conversation_is_deleted_once_however_long_it_takes_to_find_it() -> None:
     worker, found = ScriptedWorker("a"), threading.Event()
-    at_once = ConversationSettings(delete_after=1e-9)
+    at_once = ConversationSettings(delete_after=1e-12)  # 1e-9 days are longer than the search takes to follow
     async with pool_of(worker, conversations=at_once) as (pool, _), maintenance(pool, Telemetry(), LIMIT):
+        assert await pool.conversations.unused("a") is None  # so a search that began before this has ended
         pool.conversations._thread.start(found.wait, LIMIT)
         pool.conversations.made("c-1", "a")
-        for _ in range(10):  # somebody else is done with the account each time
+        for _ in range(10):  # the account becomes free again each time
             pool.queue.freed.set()
             await asyncio.sleep(0)
         found.set()

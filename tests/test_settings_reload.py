@@ -123,7 +123,7 @@ def test_a_quota_that_is_changed_counts_at_once(tmp_path: Path) -> None:
 
 
 def test_the_documentation_names_the_settings_that_count_at_once(tmp_path: Path) -> None:
-    text = (ROOT / "docs/settings.md").read_text("utf-8").partition("## Reading them again")[2].partition("\n## ")[0]
+    text = (ROOT / "docs/settings.md").read_text("utf-8").partition("## Reloading")[2].partition("\n## ")[0]
     assert set(re.findall(r"`(\w+\.\w+)`", text)) == LIVE
     assert set(names_of(LoadedSettings())) >= LIVE
 

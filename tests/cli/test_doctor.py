@@ -109,7 +109,7 @@ async def test_a_short_chat_of_whose_answer_something_is_not_known_fails(
     found = await run_check(
         chat_check(home.settings.pages, home.settings.key_source, chromium, signed_in_profile(site, "alice"))
     )
-    assert (found.ok, "parts that are not known" in found.text) == (False, True)
+    assert (found.ok, "unknown parts" in found.text) == (False, True)
 
 
 async def test_each_page_that_is_signed_out_or_has_changed_is_named_without_a_chat(home: Home) -> None:

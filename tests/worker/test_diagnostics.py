@@ -85,7 +85,7 @@ async def test_a_bundle_that_cannot_be_written_does_not_hide_what_happened(run: 
     folder.write_text("in the way")
     run.account().fault("moved_completion")
     await run.account().pages_informed()
-    with pytest.raises(APIStatusError, match="no request to /api/v0/chat/completion came") as caught:
+    with pytest.raises(APIStatusError, match="sent no request to /api/v0/chat/completion") as caught:
         await run.ask(directive(text="lost"))
     folder.unlink()
     assert caught.value.code == "site_changed"

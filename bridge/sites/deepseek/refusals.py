@@ -100,7 +100,7 @@ def _refused_by_business(data: Any, now: datetime) -> BridgeError:
     if isinstance(details, dict) and details.get("is_muted"):
         return _muted(details.get("mute_until"), now)
     if code in (1, 26):
-        message = f"The site does not know the conversation any more (biz_code {code}: {said})."
+        message = f"The site no longer knows the conversation (biz_code {code}: {said})."
         return UnknownConversation(message, param="conversation_id")
     if code in (0, None):
         return SiteChanged("The site answered with JSON where a stream was expected.")

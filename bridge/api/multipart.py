@@ -60,7 +60,7 @@ class _Form:
         """Read one part; ignores a file under another name."""
         self.count += 1
         if part.filename is None:
-            self._set(name, await _text(part))
+            self._set(name, await _text(part, name[:80]))
         elif name == "file":
             await self._take_file(part, part.filename)
 
@@ -80,11 +80,11 @@ class _Form:
             outer[match[2]] = value
 
 
-async def _text(part: BodyPartReader) -> str:
-    """Return the text of a part."""
+async def _text(part: BodyPartReader, name: str) -> str:
+    """Return the text of a part; raise a `RequestError` that names it if it is too long."""
     raw = bytearray()
     while chunk := await part.read_chunk(PIECE):
         raw += chunk
         if len(raw) > LONGEST_FIELD:
-            raise RequestError(f"A field of the form may have at most {LONGEST_FIELD} bytes.", param="file")
+            raise RequestError(f"{name!r} in the form may have at most {LONGEST_FIELD} bytes.", param=name)
     return b"".join([bytes(data) async for data in part.decode_iter(raw)]).decode(part.get_charset("utf-8"))

@@ -131,6 +131,7 @@ def form(**fields: Any) -> aiohttp.FormData:
     [
         ({"file": BytesIO(DATA)}, "purpose"),
         ({"file": BytesIO(DATA), "purpose": "fun"}, "purpose"),
+        ({"file": BytesIO(DATA), "purpose": "x" * 4097}, "purpose"),
         ({"purpose": "user_data"}, "file"),
         ({"file": "text", "purpose": "user_data"}, "file"),
         ({"file": BytesIO(b""), "purpose": "user_data"}, "file"),
